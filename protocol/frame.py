@@ -1,0 +1,94 @@
+"""Bytes to frame and back: JSON, gzipped above 1 KiB, sizes limited before and while decompressing."""
+
+import zlib
+from typing import Final
+
+import msgspec
+
+from protocol.errors import FrameError
+
+VERSION: Final = 1
+GZIP_ABOVE: Final = 1024
+MAX_WIRE: Final = 256 * 1024  # bytes as they come
+MAX_PLAIN: Final = 2 * 1024 * 1024  # bytes of JSON
+MAX_MESSAGES: Final = 1000
+MAX_NUMBER: Final = 2**53  # beyond it JSON readers differ
+
+#: What a sender puts into one frame at most (DESIGN, section 4).
+FRAME_MESSAGES: Final = 250
+FRAME_BYTES: Final = 64 * 1024
+
+
+class Ack(msgspec.Struct, frozen=True):
+    """The receiver has stored everything of `stream` up to and with `upto`."""
+
+    stream: str
+    upto: int
+
+
+class Frame(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A run of messages `first`, `first`+1, ... of one stream, and a piggybacked ack of the other.
+
+    `low`: the lowest number that the sender still keeps; given when `first` is that number, so that a
+    receiver that misses older ones can record them as lost instead of waiting for ever.
+    `boot` and `sent` (wall ms at this attempt) and `up` (monotonic ms) let the receiver judge the clock.
+    """
+
+    v: int
+    stream: str
+    first: int
+    boot: str = ""
+    sent: int = 0
+    up: int = 0
+    ack: Ack | None = None
+    low: int = 0
+    msgs: list[msgspec.Raw] = []
+
+
+_encoder: Final = msgspec.json.Encoder()
+_decoder: Final = msgspec.json.Decoder(Frame)
+
+
+def encode(frame: Frame) -> bytes:
+    """A frame as bytes for the wire."""
+    plain = _encoder.encode(frame)
+    if len(plain) <= GZIP_ABOVE:
+        return plain
+    packer = zlib.compressobj(6, zlib.DEFLATED, 31)
+    return packer.compress(plain) + packer.flush()
+
+
+def decode(data: bytes) -> Frame:
+    """A frame from the wire, or FrameError with its counted reason: size, gzip, json, version, range."""
+    if len(data) > MAX_WIRE:
+        raise FrameError("size", f"{len(data)} bytes are more than {MAX_WIRE}")
+    if data[:2] == b"\x1f\x8b":
+        data = _unzip(data)
+    try:
+        frame = _decoder.decode(data)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as err:
+        raise FrameError("json", f"not a frame: {err}") from err
+    if frame.v != VERSION:
+        raise FrameError("version", f"frame version {frame.v}, this release reads {VERSION}")
+    if not (1 <= frame.first <= MAX_NUMBER and 0 <= frame.low <= frame.first):
+        raise FrameError("range", "message numbers out of range")
+    if frame.ack is not None and not 0 <= frame.ack.upto <= MAX_NUMBER:
+        raise FrameError("range", "acknowledged number out of range")
+    if not (abs(frame.sent) <= MAX_NUMBER and abs(frame.up) <= MAX_NUMBER):
+        raise FrameError("range", "time out of range")
+    if len(frame.msgs) > MAX_MESSAGES or not 1 <= len(frame.stream) <= 64 or len(frame.boot) > 64:
+        raise FrameError("range", "too many messages, or a stream id that is none")
+    return frame
+
+
+def _unzip(data: bytes) -> bytes:
+    unpacker = zlib.decompressobj(31)
+    try:
+        plain = unpacker.decompress(data, MAX_PLAIN)
+        if unpacker.unconsumed_tail:
+            raise FrameError("size", f"more than {MAX_PLAIN} bytes after unpacking")
+        if not unpacker.eof:
+            raise FrameError("gzip", "the packed frame is cut short")
+    except zlib.error as err:
+        raise FrameError("gzip", f"cannot be unpacked: {err}") from err
+    return plain
