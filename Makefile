@@ -6,7 +6,7 @@ BIN := .venv/bin
 
 # Debian packages. libmpv2: the player; fonts-noto-cjk: Chinese letters; the EGL and Mesa pair: a window
 # without a screen; espeak-ng: reading aloud. Tests also drive Chromium and Debian's Mosquitto.
-APT := python3-venv libegl1 libgl1-mesa-dri libmtdev1 libmpv2 fonts-noto-cjk espeak-ng
+APT := $(shell $(PYTHON) -c 'import ensurepip' 2>/dev/null || echo python3-venv) libegl1 libgl1-mesa-dri libmtdev1 libmpv2 fonts-noto-cjk espeak-ng
 APT_TEST := chromium mosquitto
 
 .PHONY: help setup demo test check bench lock clean
@@ -38,6 +38,8 @@ build/.apt-test: Makefile
 
 .venv/.ready: constraints.txt pyproject.toml | build/.apt
 	@echo "Installing Python packages (a minute or two, once) ..."
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' \
+	  || { echo "Python 3.11 to 3.13 is needed, $(PYTHON) is another: make PYTHON=python3.11" >&2; exit 1; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	@$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r constraints.txt
 	@$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e .
