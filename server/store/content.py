@@ -1,0 +1,182 @@
+"""Collections that headquarters fills and stations replicate: rows with revisions, deletes as tombstones."""
+
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+import msgspec
+from sqlalchemy import Connection, func, select, update
+
+from server.store import changes
+from server.store.schema import collection as collections
+from server.store.schema import content
+from server.store.upsert import put as upsert_one
+from server.store.upsert import upsert
+
+PAGE: Final = 1000
+
+Row = dict[str, Any]
+
+
+class Changed(msgspec.Struct, frozen=True):
+    """How many rows an order added, changed, left as they were and deleted."""
+
+    added: int = 0
+    changed: int = 0
+    same: int = 0
+    deleted: int = 0
+
+
+class Page(msgspec.Struct, frozen=True):
+    """Changes after a revision. With `more`, ask again from `revision`; with `reset`, first forget all."""
+
+    revision: int
+    upserts: list[Row]
+    deletes: list[str]
+    more: bool
+    reset: bool = False
+
+
+def put(
+    conn: Connection, collection: str, key: str, rows: Iterable[Mapping[str, Any]], scope: str = ""
+) -> Changed:
+    """Add or replace rows by their field `key`. Rows that are the same already keep their revision."""
+    old = _bodies(conn, collection, scope)
+    revision = first = _lock(conn, collection)
+    added = same = 0
+    new: dict[str, dict[str, Any]] = {}
+    for row in rows:
+        name, body = str(row[key]), _canonical(row)
+        if old.get(name) == body:
+            same += 1
+            continue
+        added += name not in old and name not in new
+        revision += 1
+        new[name] = {
+            "collection": collection,
+            "scope": scope,
+            "key": name,
+            "body": body,
+            "revision": revision,
+            "deleted": False,
+        }
+    if new:
+        conn.execute(upsert(conn, content), list(new.values()))
+        _advance(conn, collection, revision)
+    return Changed(added, revision - first - added, same)
+
+
+def remove(conn: Connection, collection: str, keys: Iterable[str], scope: str = "") -> int:
+    """Delete rows, leaving tombstones; how many were there."""
+    there = _bodies(conn, collection, scope)
+    gone = [key for key in dict.fromkeys(keys) if key in there]
+    if not gone:
+        return 0
+    revision = _lock(conn, collection)
+    for key in gone:
+        revision += 1
+        conn.execute(
+            update(content)
+            .where(content.c.collection == collection, content.c.scope == scope, content.c.key == key)
+            .values(body="{}", revision=revision, deleted=True)
+        )
+    _advance(conn, collection, revision)
+    return len(gone)
+
+
+def since(conn: Connection, collection: str, revision: int, station: str, limit: int = PAGE) -> Page:
+    """What a station must change to come from `revision` to the present, at most `limit` rows of it.
+
+    A revision that this database has not reached yet, as after a restore, is answered with everything.
+    """
+    current = revision_of(conn, collection)
+    reset = revision > current
+    start = 0 if reset else revision
+    found = conn.execute(
+        select(content.c.key, content.c.body, content.c.revision, content.c.deleted)
+        .where(
+            content.c.collection == collection,
+            content.c.revision > start,
+            content.c.scope.in_(["", station]),
+            # Who starts from nothing has nothing to delete.
+            *([] if start else [content.c.deleted.is_(False)]),
+        )
+        .order_by(content.c.revision)
+        .limit(limit + 1)
+    ).all()
+    more = len(found) > limit
+    found = found[:limit]
+    return Page(
+        revision=found[-1].revision if more else current,
+        upserts=[json.loads(row.body) for row in found if not row.deleted],
+        deletes=[row.key for row in found if row.deleted],
+        more=more,
+        reset=reset,
+    )
+
+
+def rows(conn: Connection, collection: str, scope: str = "") -> list[Row]:
+    """All rows of a scope, by key."""
+    return [json.loads(body) for _, body in sorted(_bodies(conn, collection, scope).items())]
+
+
+def row(conn: Connection, collection: str, key: str, scope: str = "") -> Row | None:
+    """One row, or None."""
+    body = conn.scalar(
+        select(content.c.body).where(
+            content.c.collection == collection,
+            content.c.scope == scope,
+            content.c.key == key,
+            content.c.deleted.is_(False),
+        )
+    )
+    return None if body is None else json.loads(body)
+
+
+def revision_of(conn: Connection, collection: str) -> int:
+    """The collection's revision; 0 if it has never had a row."""
+    found = select(collections.c.revision).where(collections.c.name == collection)
+    return conn.scalar(found) or 0
+
+
+def revisions(conn: Connection) -> dict[str, int]:
+    """Every collection with its revision."""
+    return {name: n for name, n in conn.execute(select(collections.c.name, collections.c.revision))}
+
+
+def counts(conn: Connection) -> dict[str, int]:
+    """How many rows each collection has, over all scopes."""
+    found = (
+        select(content.c.collection, func.count())
+        .where(content.c.deleted.is_(False))
+        .group_by(content.c.collection)
+    )
+    return {name: n for name, n in conn.execute(found)}
+
+
+def _canonical(row: Mapping[str, Any]) -> str:
+    return json.dumps(row, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+
+
+def _bodies(conn: Connection, collection: str, scope: str) -> dict[str, str]:
+    found = select(content.c.key, content.c.body).where(
+        content.c.collection == collection, content.c.scope == scope, content.c.deleted.is_(False)
+    )
+    return {key: body for key, body in conn.execute(found)}
+
+
+def _lock(conn: Connection, collection: str) -> int:
+    """The present revision; the row stays locked until the transaction ends, so that numbers never cross."""
+    found = select(collections.c.revision).where(collections.c.name == collection).with_for_update()
+    revision = conn.scalar(found)
+    if revision is None:
+        upsert_one(
+            conn, collections, lambda new: {"revision": collections.c.revision}, name=collection, revision=0
+        )
+        revision = conn.scalar(found)
+    return int(revision or 0)
+
+
+def _advance(conn: Connection, collection: str, revision: int) -> None:
+    conn.execute(update(collections).where(collections.c.name == collection).values(revision=revision))
+    changes.bump(conn, "content")

@@ -1,0 +1,126 @@
+"""The database of headquarters: one engine, writers one after another, readers on a snapshot."""
+
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Final
+
+from sqlalchemy import Connection, Engine, Executable, create_engine, event
+from sqlalchemy.engine import make_url
+from sqlalchemy.pool import QueuePool
+
+FILE: Final = "headquarters.sqlite"
+MIGRATIONS: Final = Path(__file__).parent / "migrations"
+BUSY_MS: Final = 5000
+
+
+class Store:
+    """Headquarters' database and its data folder. Opening it applies the migrations that are missing.
+
+    `url` names another database than the SQLite file in `data_dir`, as SQLAlchemy writes it. Media, keys and
+    the broker's files stay in `data_dir`.
+    """
+
+    def __init__(self, data_dir: Path, url: str | None = None) -> None:
+        data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self.data_dir = data_dir
+        self.engine = _engine(url or f"sqlite:///{data_dir / FILE}")
+        self._writing = threading.Lock()
+        with self.write() as conn:
+            migrate(conn)
+
+    @property
+    def media_dir(self) -> Path:
+        """Where files of the media store lie, by their SHA-256."""
+        return self.data_dir / "media"
+
+    @contextmanager
+    def write(self) -> Iterator[Connection]:
+        """A transaction that may write. Other writers wait; an error rolls everything back."""
+        with self._writing, self.engine.connect() as conn:
+            conn.execution_options(writes=True)
+            with conn.begin():
+                yield conn
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """A transaction that only reads, all of it from one snapshot."""
+        with self.engine.connect() as conn:
+            if self.engine.dialect.name != "sqlite":
+                conn.execution_options(isolation_level="REPEATABLE READ")
+            with conn.begin():
+                yield conn
+
+    def checkpoint(self) -> None:
+        """Fold SQLite's write-ahead log into the file. Nobody else does: see `_open_sqlite`."""
+        if self.engine.dialect.name == "sqlite":
+            with self._writing, self.engine.connect() as conn:
+                driver = conn.connection.driver_connection
+                assert driver is not None
+                driver.execute("PRAGMA wal_checkpoint(PASSIVE)")
+
+    def close(self) -> None:
+        """Let go of every connection."""
+        self.engine.dispose()
+
+
+def migrate(conn: Connection) -> None:
+    """Bring the tables up to this release, inside the caller's transaction."""
+    from alembic import command
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    config.attributes["connection"] = conn
+    command.upgrade(config, "head")
+
+
+def bulk(conn: Connection, statement: Executable, rows: Sequence[tuple[Any, ...]]) -> int:
+    """Run a statement for many rows through the driver's executemany; the number of rows it touched.
+
+    The tuples stand in the order in which the statement's parameters are compiled. Going past SQLAlchemy's
+    per-row work is what makes the ingest path fast.
+    """
+    if not rows:
+        return 0
+    sql = _compiled(statement, conn.engine)
+    return conn.exec_driver_sql(sql, list(rows)).rowcount
+
+
+@lru_cache(maxsize=64)
+def _compiled(statement: Executable, engine: Engine) -> str:
+    return str(statement.compile(dialect=engine.dialect))  # type: ignore[attr-defined]
+
+
+def _engine(url: str) -> Engine:
+    if make_url(url).get_backend_name() == "sqlite":
+        engine = create_engine(
+            url, poolclass=QueuePool, pool_size=4, max_overflow=16, connect_args={"check_same_thread": False}
+        )
+        event.listen(engine, "connect", _open_sqlite)
+        event.listen(engine, "begin", _begin_sqlite)
+        return engine
+    # Positional parameters, so that `bulk` hands the same tuples to every driver.
+    return create_engine(url, paramstyle="format", pool_pre_ping=True)
+
+
+def _open_sqlite(driver: Any, _record: Any) -> None:
+    driver.isolation_level = None  # the begin event below speaks for itself
+    for pragma in (
+        "journal_mode = WAL",
+        "synchronous = FULL",
+        f"busy_timeout = {BUSY_MS}",
+        "foreign_keys = ON",
+        # SQLite before 3.51.3 can lose commits when two connections checkpoint at once: one place does it.
+        "wal_autocheckpoint = 0",
+        "journal_size_limit = 67108864",
+        "temp_store = MEMORY",
+    ):
+        driver.execute(f"PRAGMA {pragma}")
+
+
+def _begin_sqlite(conn: Connection) -> None:
+    # A writer takes the lock at once: upgrading a read transaction later can only fail.
+    conn.exec_driver_sql("BEGIN IMMEDIATE" if conn.get_execution_options().get("writes") else "BEGIN")
