@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Tile:
-    """The live part of a tile: one spoken-language line, and for the primary tile a number with its caption."""
+    """The live part of a tile: one line in spoken words; the primary tile also has a number and its caption."""
 
     live: str = ""
     number: int | None = None

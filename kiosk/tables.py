@@ -1,0 +1,57 @@
+"""The station's own tables. Names with `_` are the core's; a plugin's start with its id."""
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import sqlite_utils
+
+
+def prepare(db: "sqlite_utils.Database") -> None:
+    """Bring the core's tables to this release."""
+    from sqlite_utils import Migrations
+
+    core = Migrations("_core")
+
+    @core()
+    def streams(db: "sqlite_utils.Database") -> None:
+        # `boot` names the machine's run that `up` in the body was measured in.
+        db.execute(
+            "CREATE TABLE _stream_up (number INTEGER PRIMARY KEY, at INTEGER NOT NULL, boot TEXT NOT NULL,"
+            " body BLOB NOT NULL)"
+        )
+        db.execute("CREATE TABLE _meta (key TEXT PRIMARY KEY, value) WITHOUT ROWID")
+        db.execute(
+            "CREATE TABLE _down_cursor (stream TEXT PRIMARY KEY, upto INTEGER NOT NULL, at INTEGER NOT NULL)"
+        )
+        db.execute(
+            "CREATE TABLE _down_inbox (id INTEGER PRIMARY KEY, stream TEXT NOT NULL, number INTEGER NOT NULL,"
+            " body BLOB NOT NULL, UNIQUE (stream, number))"
+        )
+
+    @core()
+    def content(db: "sqlite_utils.Database") -> None:
+        db.execute(
+            "CREATE TABLE _content (collection TEXT NOT NULL, key TEXT NOT NULL, body BLOB NOT NULL,"
+            " PRIMARY KEY (collection, key)) WITHOUT ROWID"
+        )
+        db.execute("CREATE TABLE _revision (collection TEXT PRIMARY KEY, revision INTEGER NOT NULL)")
+
+    @core()
+    def settings(db: "sqlite_utils.Database") -> None:
+        db.execute(
+            "CREATE TABLE _setting (plugin TEXT NOT NULL, name TEXT NOT NULL, value TEXT NOT NULL,"
+            " PRIMARY KEY (plugin, name)) WITHOUT ROWID"
+        )
+
+    core.apply(db)
+
+
+def get_meta(db: "sqlite_utils.Database", key: str, default: "str | int") -> "str | int":
+    """One remembered value."""
+    row = db.execute("SELECT value FROM _meta WHERE key = ?", [key]).fetchone()
+    return default if row is None else row[0]
+
+
+def set_meta(db: "sqlite_utils.Database", key: str, value: "str | int") -> None:
+    """Remember one value under its key."""
+    db.execute("INSERT OR REPLACE INTO _meta (key, value) VALUES (?, ?)", [key, value])
