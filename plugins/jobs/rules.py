@@ -1,6 +1,7 @@
 """Job posts: which are open, which fit, in what order. No screen, no clock, no database of its own."""
 
 import math
+import re
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -12,6 +13,11 @@ Item = TypeVar("Item")
 
 #: For each letter of a text the ways to say it, an empty tuple where one word ends and another begins.
 Sounds = tuple[tuple[str, ...], ...]
+
+#: Trades of visitors that are trades of posts as well; "other" work says nothing about what is wanted.
+VISITOR_TRADES: Final = ("delivery", "courier", "sanitation", "trucker", "ride_hailing")
+
+_NUMBER: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,63}")
 
 #: Beginnings of a syllable that people type as two letters.
 _DOUBLE: Final = ("zh", "ch", "sh")
@@ -62,7 +68,7 @@ class Phrase:
 
 
 def read(row: Mapping[str, object]) -> Post | None:
-    """The post in a row of the replica; None if it lacks what a visitor must be told."""
+    """The post in a row of the replica; None if it lacks a number, a title or a date that can be read."""
 
     def text(name: str) -> str:
         return str(row.get(name) or "").strip()
@@ -75,7 +81,7 @@ def read(row: Mapping[str, object]) -> Post | None:
         posted, expires = date.fromisoformat(text("posted")), date.fromisoformat(text("expires"))
     except ValueError:
         return None
-    if not (text("job_id") and text("title")):
+    if not (_NUMBER.fullmatch(text("job_id")) and text("title")):
         return None
     low, high = number("pay_min"), number("pay_max")
     return Post(
@@ -184,6 +190,12 @@ def choices(values: Iterable[str]) -> tuple[Choice, ...]:
     counted = Counter(value for value in values if value)
     ranked = sorted(counted.items(), key=lambda item: (-item[1], item[0]))
     return (Choice("", counted.total()), *(Choice(value, count) for value, count in ranked))
+
+
+def first_query(trade: str, posts: Iterable[Post]) -> Query:
+    """What to show first to a visitor of this trade (perhaps unsaid): its posts, if there are any."""
+    wanted = trade in VISITOR_TRADES and any(post.trade == trade for post in posts)
+    return Query(trade=trade if wanted else "")
 
 
 def pages(count: int, size: int) -> int:
