@@ -13,6 +13,7 @@ from typing import Final
 WINDOW: Final = 4  # frames in flight at most
 RETRY_MIN: Final = 5.0  # s
 RETRY_MAX: Final = 60.0  # s
+_DOUBLINGS: Final = 4  # of RETRY_MIN until RETRY_MAX is passed; unbounded, 2.0**n overflows after a night
 
 
 @dataclass(frozen=True)
@@ -51,11 +52,15 @@ class Receiver:
 
 @dataclass
 class Sender:
-    """Decides what to send when. `last` is the newest durable number, `acked` what the receiver owns."""
+    """Decides what to send when. `last` is the newest durable number, `acked` what the receiver owns.
+
+    `low` is the lowest number still kept; what is below it was let go and cannot be sent again.
+    """
 
     last: int = 0
     acked: int = 0
     random: Callable[[], float] = field(default=lambda: 1.0, repr=False)
+    low: int = 1
 
     _next: int = field(init=False)
     _window: int = field(init=False, default=1)
@@ -76,9 +81,14 @@ class Sender:
         """All messages up to `last` are durable here."""
         self.last = max(self.last, last)
 
+    def let_go(self, low: int) -> None:
+        """All messages below `low` are deleted here; a frame that begins with `low` must say so."""
+        self.low = max(self.low, low)
+
     def connected(self) -> None:
         """A new connection: nothing is in flight, start behind the last acknowledgement."""
         self._rewind()
+        self._rewound = False
         self._attempt = 0
 
     def acknowledged(self, upto: int, now: float) -> bool:
@@ -91,6 +101,7 @@ class Sender:
         if upto < self.acked:
             self.acked = upto
             self._rewind()
+            self._rewound = True
             return True
         if upto == self.acked:
             # The receiver saw a gap or a repetition. Rewind once, however many answers one loss brings.
@@ -113,10 +124,11 @@ class Sender:
         if self._flying and now >= self._deadline:
             self._rewind()
             self._rewound = False
-            self._attempt += 1
-        if self._next > self.last or len(self._flying) >= self._window:
+            self._attempt = min(self._attempt + 1, _DOUBLINGS)
+        first = max(self._next, self.low)
+        if first > self.last or len(self._flying) >= self._window:
             return None
-        return self._next
+        return first
 
     def sent(self, last: int, now: float) -> None:
         """A frame that ends with number `last` has left."""
