@@ -21,6 +21,7 @@ from zoneinfo import ZoneInfo
 from kiosk import tables, ui_thread
 from kiosk.clock import ZONE
 from kiosk.database import Database
+from kiosk.media.client import PlayerState
 from kiosk.outbox import Outbox
 from kiosk.pool import Pool
 from kiosk.profile import Profile
@@ -72,13 +73,16 @@ class FakePlayer:
 
     def __init__(self) -> None:
         self.asked: list[tuple[str, Any]] = []
+        self.state = PlayerState()
         self._ended: list[Callable[..., object]] = []
 
     def play(self, path: Path, start: float = 0.0) -> None:
         self.asked.append(("play", path))
+        self.state = PlayerState("playing", path, start)
 
     def stop(self) -> None:
         self.asked.append(("stop", None))
+        self.state = PlayerState()
 
     def volume(self, percent: int) -> None:
         self.asked.append(("volume", percent))
@@ -86,8 +90,12 @@ class FakePlayer:
     def say(self, path: Path) -> None:
         self.asked.append(("say", path))
 
-    def on_ended(self, fn: Callable[..., object]) -> None:
+    def on_ended(self, fn: Callable[..., object]) -> Callable[[], None]:
         self._ended.append(fn)
+        return lambda: self._ended.remove(fn)
+
+    def latest_frame(self) -> None:
+        """No pictures here."""
 
     def end(self, *args: object) -> None:
         """The programme has ended."""
