@@ -46,7 +46,7 @@ def session_ended(station: "Station") -> None:
 
 @hookspec
 def content_changed(station: "Station", collection: str) -> None:
-    """A new revision of one of the plugin's collections is in place."""
+    """A new revision of one of the plugin's collections is in place, or one of its files has arrived."""
 
 
 @hookspec

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 from kiosk import tables
 from kiosk.clock import Clock, boot_id
 from kiosk.database import Database
+from kiosk.errors import NotStored
 from kiosk.receipt import Receipt
 from protocol import messages
 
@@ -21,6 +22,7 @@ LIMIT: Final = 200_000  # messages
 KEEP: Final = (
     7 * 24 * 3600 * 1000
 )  # ms that an acknowledged message stays, for a server restored from a backup
+MAX_MESSAGE: Final = 32 * 1024  # bytes; a frame takes two of these at least
 TRIM_EVERY: Final = 256  # messages between two looks at the limits
 
 
@@ -65,10 +67,13 @@ class Outbox:
         self._wake = wake
 
     def append(self, db: "sqlite_utils.Database", message: messages.Up) -> int:
-        """Store one message within the caller's transaction; its number in the stream."""
+        """Store one message within the caller's transaction; its number, or NotStored if it is too big."""
+        body = messages.encode(message)
+        if len(body) > MAX_MESSAGE:
+            raise NotStored(f"a message of {len(body)} bytes is larger than {MAX_MESSAGE}")
         cursor = db.execute(
             "INSERT INTO _stream_up (at, boot, body) VALUES (?, ?, ?)",
-            [message.at or self._clock.wall_ms(), self.boot, messages.encode(message)],
+            [message.at or self._clock.wall_ms(), self.boot, body],
         )
         number = cursor.lastrowid or 0
         if number % TRIM_EVERY == 0:

@@ -16,7 +16,7 @@ class Shell(Protocol):
         """End the session and show the home screen."""
 
     def refresh(self, plugin: str) -> None:
-        """The plugin's tile, stage or screen has changed: ask again."""
+        """The plugin's tile, stage or screen has changed: ask again. Empty: the station itself has."""
 
 
 class NoShell:

@@ -24,8 +24,8 @@ def prepare(db: "sqlite_utils.Database") -> None:
             "CREATE TABLE _down_cursor (stream TEXT PRIMARY KEY, upto INTEGER NOT NULL, at INTEGER NOT NULL)"
         )
         db.execute(
-            "CREATE TABLE _down_inbox (id INTEGER PRIMARY KEY, stream TEXT NOT NULL, number INTEGER NOT NULL,"
-            " body BLOB NOT NULL, UNIQUE (stream, number))"
+            "CREATE TABLE _down_inbox (id INTEGER PRIMARY KEY, body BLOB NOT NULL,"
+            " attempts INTEGER NOT NULL DEFAULT 0)"
         )
 
     @core()

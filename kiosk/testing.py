@@ -97,6 +97,9 @@ class FakePlayer:
     def latest_frame(self) -> None:
         """No pictures here."""
 
+    def close(self) -> None:
+        self.asked.append(("close", None))
+
     def end(self, *args: object) -> None:
         """The programme has ended."""
         for fn in self._ended:

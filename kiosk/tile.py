@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Tile:
-    """The live part of a tile: one line in spoken words; the primary tile also has a number and its caption."""
+    """The live part of a tile: one line in spoken words; the primary tile adds a number and a caption."""
 
     live: str = ""
     number: int | None = None

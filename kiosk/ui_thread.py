@@ -9,7 +9,8 @@ import threading
 from collections.abc import Callable
 from typing import Protocol
 
-Call = Callable[[], None]
+Call = Callable[[], object]
+Cancel = Callable[[], None]
 
 
 class Loop(Protocol):
@@ -18,7 +19,7 @@ class Loop(Protocol):
     def call_soon(self, fn: Call) -> None:
         """Run `fn` on the loop's thread, soon, in order."""
 
-    def call_every(self, seconds: float, fn: Call) -> Call:
+    def call_every(self, seconds: float, fn: Call) -> Cancel:
         """Run `fn` on the loop's thread every so many seconds; what is returned cancels it."""
 
 
@@ -33,7 +34,7 @@ class Queued:
     def call_soon(self, fn: Call) -> None:
         self._calls.put(fn)
 
-    def call_every(self, seconds: float, fn: Call) -> Call:
+    def call_every(self, seconds: float, fn: Call) -> Cancel:
         timer = _Timer(seconds, self._now + seconds, fn)
         self._timers.append(timer)
         return lambda: self._timers.remove(timer) if timer in self._timers else None
@@ -95,7 +96,7 @@ def call_soon(fn: Call) -> None:
     _loop.call_soon(fn)
 
 
-def call_every(seconds: float, fn: Call) -> Call:
+def call_every(seconds: float, fn: Call) -> Cancel:
     """Run `fn` on the UI thread every so many seconds; what is returned cancels it."""
     return _loop.call_every(seconds, fn)
 

@@ -1,0 +1,43 @@
+"""What the station is started with; the command line fills it, the screen process and the runtime read it."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+#: The plugins that come with the product.
+SHIPPED: Final = Path(__file__).parent.parent / "plugins"
+HEARTBEAT: Final = 300.0
+
+
+@dataclass(frozen=True)
+class Options:
+    """`size` is width and height in pixels, None for the whole screen; `heartbeat` in seconds."""
+
+    data: Path
+    server: str = ""
+    plugins: tuple[Path, ...] = (SHIPPED,)
+    size: tuple[int, int] | None = None
+    drive: bool = False
+    heartbeat: float = HEARTBEAT
+    allow_plain: bool = False
+    safe_mode: bool = False
+    please_call: bool = False
+    zone: str = "Asia/Shanghai"
+    #: A pipe to the supervisor, -1 without one.
+    pulse_fd: int = -1
+
+    @property
+    def database(self) -> Path:
+        return self.data / "station.db"
+
+    @property
+    def media(self) -> Path:
+        return self.data / "media"
+
+    @property
+    def blame(self) -> Path:
+        return self.data / "blame"
+
+    @property
+    def quarantine(self) -> Path:
+        return self.data / "quarantine.json"

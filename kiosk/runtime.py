@@ -1,0 +1,347 @@
+"""The station put together, without a window: the screen process and the tests start it."""
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from kiosk import claim, pulse, quarantine, tables, ui_thread
+from kiosk.blame import Journal
+from kiosk.clock import Clock, SystemClock
+from kiosk.content import Content
+from kiosk.database import Database
+from kiosk.errors import AlreadyRunning, KioskError
+from kiosk.inbox import Inbox, Letter
+from kiosk.library import Library
+from kiosk.options import Options
+from kiosk.outbox import Outbox
+from kiosk.plugin_host import Failed, PluginHost
+from kiosk.pool import Pool
+from kiosk.profile import COLLECTION, Profile, from_row
+from kiosk.receipt import Receipt
+from kiosk.session import Session
+from kiosk.settings import Settings
+from kiosk.shell import NoShell, Shell
+from kiosk.station import Place, Station
+from protocol import messages
+from protocol.messages import Fault, Heartbeat, Poke, Reply
+
+if TYPE_CHECKING:
+    from kiosk.link import Link
+    from kiosk.media.client import Player
+
+log = logging.getLogger(__name__)
+
+HEARTBEAT_SPACING: Final = 30.0  # s between heartbeats that a reconnection asks for
+
+
+class Runtime:
+    """Construct it on the UI thread (quick), call `start` on another, `stop` at the end.
+
+    `host` holds the plugins once started; `shell` draws and may be set before `start`.
+    """
+
+    def __init__(
+        self,
+        options: Options,
+        shell: Shell | None = None,
+        clock: Clock | None = None,
+        player: "Player | None" = None,
+    ) -> None:
+        self.options = options
+        self.clock = clock or SystemClock(options.zone)
+        self.started = False
+        self.credentials: claim.Credentials | None = None
+        self.database = Database(options.database, tables.prepare)
+        self.outbox = Outbox(self.database, self.clock)
+        self.inbox = Inbox(self.database, self.clock)
+        self.settings = Settings(self.database)
+        self.content = Content(self.database)
+        self.library = Library(options.media)
+        self.link: Link | None = None
+        self._stop_heart: Callable[[], None] = lambda: None
+        self._beaten = 0.0
+        self._begun = time.monotonic()
+        if player is None:
+            from kiosk.media.client import Player
+
+            player = Player()
+        self.place = Place(
+            database=self.database,
+            outbox=self.outbox,
+            clock=self.clock,
+            session=Session.fresh(self.clock),
+            player=player,
+            pool=Pool(),
+            settings_of=self.settings.of,
+            rows=self.content.rows,
+            media=self.library.path,
+            profile=lambda: self.profile,
+            offices=self._offices,
+            online=lambda: self.online,
+            server=lambda: self.server,
+            speak=self._speak,
+            shell=shell or NoShell(),
+        )
+        known = [(each.plugin, each.version) for each in quarantine.read(options.quarantine)]
+        self.host = PluginHost(
+            options.plugins,
+            self.place,
+            Journal(options.blame),
+            on_fault=self.outbox.say,
+            quarantined=known,
+            safe_mode=options.safe_mode,
+        )
+
+    # what the shell asks
+
+    @property
+    def shell(self) -> Shell:
+        return self.place.shell
+
+    @shell.setter
+    def shell(self, shell: Shell) -> None:
+        self.place.shell = shell
+
+    @property
+    def profile(self) -> Profile:
+        """Name, number, hours: empty texts until headquarters has sent them."""
+        station = self.credentials.station if self.credentials else ""
+        rows = self.content.rows(COLLECTION)
+        return from_row(station, rows[0] if rows else {})
+
+    @property
+    def session(self) -> Session:
+        return self.place.session
+
+    @property
+    def online(self) -> bool:
+        """Whether headquarters hears us."""
+        return self.link is not None and self.link.online
+
+    @property
+    def server(self) -> str:
+        """Headquarters' address, empty while unclaimed."""
+        if self.credentials is None:
+            return ""
+        return (self.options.server or self.credentials.server).rstrip("/")
+
+    def end_session(self) -> None:
+        """The visitor has gone: every plugin forgets, another session begins."""
+        self.host.call_all("session_ended")
+        self.place.session = Session.fresh(self.clock)
+
+    def scanned(self, code: str) -> str | None:
+        """A code was scanned: the id of the plugin that took it."""
+        return self.host.call_until("scanned", code)
+
+    def speak(self, text: str) -> None:
+        """Read aloud for the shell, in the language of the session."""
+        language = self.session.language
+        self.place.pool.run("shell", lambda: self._say(text, language))
+
+    # beginning and end
+
+    def start(self) -> None:
+        """Open the database, load the plugins, then connect; blocks. AlreadyRunning if another kiosk does."""
+        try:
+            self.database.opened.wait()
+        except AlreadyRunning:
+            raise
+        except KioskError as err:
+            log.error("the station runs without a disk: %s", err)
+        _or_go_on(self.outbox.load())
+        _or_go_on(self.settings.load())
+        _or_go_on(self.content.load())
+        self.library.load()
+        self._say_deaths()
+        self.host.load()
+        self.content.declare(each.manifest for each in self.host.plugins)
+        self.content.changed = self._changed
+        self.content.synced = lambda complete: self.library.want(frozenset(self.content.files()), complete)
+        self.library.arrived = self._arrived
+        for letter in _or_go_on(self.inbox.load()) or []:
+            self._letter(letter)
+        self.heartbeat()
+        self._stop_heart = ui_thread.call_every(self.options.heartbeat, self.heartbeat)
+        self.started = True
+        pulse.ready()
+        try:
+            credentials = claim.load(self.options.data)
+        except ValueError as err:
+            log.error("the station is not claimed: %s", err)
+            return
+        if credentials is not None:
+            self.connect(credentials)
+
+    def start_then(self, then: Callable[[BaseException | None], object]) -> None:
+        """Start on a thread of its own and tell the UI thread: `then(None)`, or `then(error)`."""
+
+        def load() -> None:
+            error: BaseException | None = None
+            try:
+                self.start()
+            except BaseException as err:  # noqa: BLE001 - handed to the UI thread, which says it
+                error = err
+            ui_thread.call_soon(lambda: then(error))
+
+        threading.Thread(target=load, name="yizhan-loader", daemon=True).start()
+
+    def connect(self, credentials: claim.Credentials) -> None:
+        """Go on line as this station, at the start or after claiming; off the UI thread, for its imports."""
+        from kiosk.http import Http, check_address
+        from kiosk.link import Link
+
+        if self.options.allow_plain:
+            import msgspec
+
+            credentials = msgspec.structs.replace(credentials, allow_plain=True)
+        self.credentials = credentials
+        try:
+            address = check_address(self.server, credentials.allow_plain)
+        except (KioskError, ValueError) as err:
+            log.error("headquarters is not asked: %s", err)
+            return
+        http = Http(address, credentials.authorization)
+        self.content.start(http)
+        self.library.start(http)
+        self.link = Link(
+            self.outbox,
+            self.inbox,
+            self.database,
+            self.clock,
+            credentials,
+            letter=self._letter,
+            connected=self._connected,
+        )
+        self.link.start()
+
+    def stop(self) -> None:
+        """Let go of everything, in the reverse order."""
+        self._stop_heart()
+        if self.link is not None:
+            self.link.stop()
+        self.content.stop()
+        self.library.stop()
+        self.host.call_all("teardown")
+        self.place.pool.close()
+        self.place.player.close()
+        self.database.close()
+
+    def heartbeat(self) -> None:
+        """Say in the stream that all before it is said."""
+        self._beaten = time.monotonic()
+        plugins = self.host.plugins
+        health: dict[str, messages.Value] = {
+            "plugins": len(plugins),
+            "failed": sum(1 for each in plugins if each.failed),
+            "refused": len(self.host.refused),
+            "waiting": max(0, self.outbox.last - self.outbox.acked),
+            "not_stored": self.outbox.not_stored,
+            "damaged": self.database.damaged is not None,
+            "safe_mode": self.options.safe_mode,
+            "running_s": int(time.monotonic() - self._begun),
+        }
+        self.outbox.say(
+            Heartbeat(
+                at=self.clock.wall_ms(), up=self.clock.monotonic_ms(), version=_version(), health=health
+            )
+        )
+
+    # what happens
+
+    def _connected(self) -> None:
+        if time.monotonic() - self._beaten > HEARTBEAT_SPACING:
+            self.heartbeat()
+
+    def _letter(self, letter: Letter) -> None:
+        match messages.decode(letter.body):
+            case Poke(collections=collections):
+                self.content.poke(collections)
+                self.inbox.handled(letter)
+            case Reply() as reply:
+                ui_thread.call_soon(lambda: self._reply(letter, reply))
+            case _:
+                log.warning("headquarters said something that this release does not know")
+                self.inbox.handled(letter)
+
+    def _reply(self, letter: Letter, reply: Reply) -> None:
+        if reply.plugin not in self.host:
+            log.warning("an answer for '%s', which is not here", reply.plugin)
+            self.inbox.handled(letter)
+            return
+        result = self.host.call(reply.plugin, "reply", reply)
+        if not isinstance(result, Failed):
+            self.inbox.handled(letter)
+            self.shell.refresh(reply.plugin)
+        elif self.host[reply.plugin].running:
+            self.inbox.failed(letter)
+
+    def _changed(self, collection: str) -> None:
+        plugin, _, name = collection.partition(".")
+        if collection == COLLECTION:
+            self.shell.refresh("")
+        elif plugin in self.host:
+            self.host.call(plugin, "content_changed", name)
+            self.shell.refresh(plugin)
+
+    def _arrived(self, sha256: str) -> None:
+        for collection in self.content.files().get(sha256, ()):
+            ui_thread.call_soon(lambda name=collection: self._changed(name))  # type: ignore[misc]
+
+    def _offices(self) -> dict[str, str]:
+        offices = dict(self.credentials.offices) if self.credentials else {}
+        for row in self.content.rows(COLLECTION)[:1]:
+            newer = row.get("offices")
+            if isinstance(newer, dict):
+                offices.update({str(name): str(key) for name, key in newer.items()})
+        return offices
+
+    def _speak(self, station: Station, text: str) -> None:
+        self.speak(text)
+
+    def _say(self, text: str, language: str) -> None:
+        from kiosk.speech import Speech, SpeechError
+
+        try:
+            clip = Speech(self.options.data / "speech").clip(text, language)
+        except SpeechError as err:
+            log.warning("not read aloud: %s", err)
+            return
+        self.place.player.say(clip)
+
+    def _say_deaths(self) -> None:
+        """Tell headquarters what the supervisor has left word of."""
+        file: Path = self.options.data / "deaths.json"
+        for culprit in quarantine.read(file):
+            self.outbox.say(
+                Fault(
+                    at=self.clock.wall_ms(),
+                    up=self.clock.monotonic_ms(),
+                    plugin=culprit.plugin,
+                    version=culprit.version,
+                    where=culprit.hook,
+                    kind=culprit.kind,
+                )
+            )
+        file.unlink(missing_ok=True)
+
+
+def _or_go_on(receipt: Receipt[Any]) -> Any:
+    """The receipt's value, or None with a word in the log: a broken disk must not keep the screen dark."""
+    try:
+        return receipt.wait().value
+    except (KioskError, TimeoutError) as err:
+        log.error("not read from disk: %s", err)
+        return None
+
+
+def _version() -> str:
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version("yizhan")
+    except PackageNotFoundError:
+        return ""
