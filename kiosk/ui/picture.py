@@ -1,0 +1,28 @@
+"""The window's pixels as a PNG file, without Pillow."""
+
+import struct
+import zlib
+from pathlib import Path
+
+
+def encode(width: int, height: int, rgb: bytes) -> bytes:
+    """A PNG of rows from the bottom up, three bytes a pixel, as OpenGL reads them."""
+    stride = width * 3
+    rows = b"".join(b"\0" + rgb[y * stride : (y + 1) * stride] for y in range(height - 1, -1, -1))
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    head = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    body = chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(rows, 1)) + chunk(b"IEND", b"")
+    return b"\x89PNG\r\n\x1a\n" + body
+
+
+def take(path: Path) -> None:
+    """Write what the window shows now; for tools and tests, which may wait for a disk."""
+    from kivy.core.window import Window
+    from kivy.graphics.opengl import GL_RGB, GL_UNSIGNED_BYTE, glReadPixels
+
+    width, height = Window.system_size
+    rgb = glReadPixels(0, 0, width, height, GL_RGB, GL_UNSIGNED_BYTE)
+    path.write_bytes(encode(width, height, bytes(rgb)))

@@ -1,0 +1,69 @@
+"""Rounded shapes and soft shadows as nine-patch textures, made once per size.
+
+Kivy's RoundedRectangle has jagged corners and BoxShadow runs a shader over every pixel on each frame, which
+a software renderer feels; a nine-patch is nine textured quads.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+from kivy.graphics.texture import Texture
+
+
+@dataclass(frozen=True)
+class Patch:
+    """A texture whose four corners of `edge` pixels keep their size when it is stretched."""
+
+    texture: Any
+    edge: int
+
+
+@lru_cache(maxsize=64)
+def disc(radius: int) -> Patch:
+    """A filled rounded rectangle."""
+    return _patch(max(1, radius), lambda d: 0.5 - d, radius)
+
+
+@lru_cache(maxsize=64)
+def ring(radius: int, width: int) -> Patch:
+    """The outline of a rounded rectangle, `width` pixels inwards."""
+    return _patch(max(radius, width, 1), lambda d: min(0.5 - d, 0.5 + d + width), radius)
+
+
+@lru_cache(maxsize=64)
+def glow(radius: int, blur: int) -> Patch:
+    """The shadow of a rounded rectangle; it reaches `blur` pixels beyond it on all sides."""
+    sigma = max(0.5, blur / 2.2)
+    return _patch(
+        radius + 2 * blur, lambda d: 0.5 * math.erfc((d + blur) / (sigma * math.sqrt(2))), radius + blur
+    )
+
+
+def _patch(edge: int, alpha: Callable[[float], float], radius: int) -> Patch:
+    """A square texture of two edges and a middle; `alpha` maps the distance from the outline, inside < 0."""
+    corner = [[_byte(alpha(_outside(x, y, radius))) for x in range(edge)] for y in range(edge)]
+    middle = [_byte(alpha(_outside(edge, y, radius))) for y in range(edge)]
+    centre = _byte(alpha(-float(edge)))
+    half = [corner[y] + [middle[y]] + corner[y][::-1] for y in range(edge)]
+    rows = [*half, [*middle, centre, *middle[::-1]], *half[::-1]]
+    side = 2 * edge + 1
+    texture = Texture.create(size=(side, side), colorfmt="rgba")
+    pixels = b"".join(b"\xff\xff\xff" + bytes((each,)) for row in rows for each in row)
+    texture.blit_buffer(pixels, colorfmt="rgba", bufferfmt="ubyte")
+    texture.wrap = "clamp_to_edge"
+    return Patch(texture, edge)
+
+
+def _outside(x: float, y: float, radius: int) -> float:
+    # Distance of a pixel's centre from the rounded corner at (0, 0), whose circle lies at (radius, radius).
+    dx, dy = radius - x - 0.5, radius - y - 0.5
+    if dx > 0 and dy > 0:
+        return math.hypot(dx, dy) - radius
+    return max(dx, dy) - radius
+
+
+def _byte(alpha: float) -> int:
+    return round(255 * min(1.0, max(0.0, alpha)))

@@ -1,0 +1,35 @@
+"""Icons by their Material Design name: `Icon: name: 'qrcode-scan'`."""
+
+from kivy.properties import AliasProperty, ColorProperty, NumericProperty, StringProperty
+from kivy.uix.anchorlayout import AnchorLayout
+from kivy.uix.label import Label
+
+from kiosk.ui import fonts
+from kiosk.ui.widgets import load_rules
+from kiosk.ui.widgets.surface import Surface
+
+
+class Icon(Label):
+    """One sign of the icon font, `size_px` design pixels; an unknown name draws a plain dot."""
+
+    name = StringProperty("")
+    size_px = NumericProperty(64)
+
+    def _get_sign(self) -> str:
+        if not self.name:
+            return ""
+        names = fonts.icon_names()
+        return names.get(self.name) or names.get("circle-medium", "•")
+
+    sign = AliasProperty(_get_sign, None, bind=("name",), cache=True)
+
+
+class IconSquare(Surface, AnchorLayout):
+    """An icon in its colour on a tinted square."""
+
+    icon = StringProperty("")
+    icon_px = NumericProperty(62)
+    colour = ColorProperty((0, 0, 0, 1))
+
+
+load_rules(__file__)
