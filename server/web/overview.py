@@ -1,0 +1,344 @@
+"""The overview page's numbers in words: cards, bars, services, what to look after, one cell a station."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date, timedelta
+from math import ceil
+from typing import Final, Literal
+
+from sqlalchemy import Connection
+
+from server import queries
+from server.figures import Hour, Overview, Service, StationLine
+from server.store import stations
+from server.web import span
+from server.web.site import Site
+from server.web.words import Words
+
+Range = Literal["today", "day", "week", "month"]
+#: Ranges that have a button; a single day has the date field.
+RANGES: Final[tuple[Range, ...]] = ("today", "week", "month")
+
+_TODO_SHOWN: Final = 6
+_SHADES: Final = 5
+_MINUTE: Final = 60_000
+#: The plugin of the fifth card, and the flag of its metric that says whether an item was played to its end.
+_BROADCAST: Final = ("broadcast", "complete")
+
+
+@dataclass(frozen=True)
+class Card:
+    """One big number. `partial` says what is missing from it."""
+
+    key: str
+    number: str
+    rest: str = ""
+    lines: tuple[str, ...] = ()
+    partial: str = ""
+
+
+@dataclass(frozen=True)
+class Bar:
+    """One hour or day. `by_trade` follows the view's trades; `whole` when every station has reported all."""
+
+    label: str
+    by_trade: tuple[int, ...]
+    sum: int
+    complete: int
+    of: int
+    whole: bool
+
+
+@dataclass(frozen=True)
+class Opened:
+    """One service: how often it was opened, and how many of those visits came to their end."""
+
+    title: str
+    colour: str
+    opened: int
+    finished: str
+
+
+@dataclass(frozen=True)
+class Todo:
+    """One thing that needs a person."""
+
+    icon: str
+    sentence: str
+    line: str = ""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One station of the grid; `look` is its CSS class."""
+
+    id: str
+    look: str
+    title: str
+
+
+@dataclass(frozen=True)
+class View:
+    """Everything that the page shows, in the words of its language."""
+
+    range: Range
+    title: str
+    day: str
+    today: str
+    now: str
+    hourly: bool
+    cards: tuple[Card, ...]
+    trades: tuple[str, ...]
+    bars: tuple[Bar, ...]
+    services: tuple[Opened, ...]
+    most_opened: int
+    todo: tuple[Todo, ...]
+    cells: tuple[Cell, ...]
+
+
+def figures(site: Site, conn: Connection, shown: Range, day: date) -> Overview:
+    """The figures of a range that ends with `day`, a few seconds old when many look at once."""
+
+    def found() -> Overview:
+        if shown in span.DAYS:
+            return span.overview(conn, site.manifests, day, span.DAYS[shown], site.now(), site.zone)
+        return queries.overview(conn, site.manifests, day, site.now(), site.zone)
+
+    return site.figures.get((shown, day), every(shown) * site.hold, found)
+
+
+def every(shown: Range) -> int:
+    """Seconds between two looks of an open page: sums over many days cost more and change less."""
+    return 60 if shown in span.DAYS else 5
+
+
+def view(site: Site, conn: Connection, shown: Range, day: date, tr: Words) -> View:
+    """The page of a range that ends with `day`."""
+    found = figures(site, conn, shown, day)
+    bars = tuple(_bars(found, tr, hourly=shown not in span.DAYS))
+    revoked = {each.id for each in stations.every(conn) if each.revoked_at is not None}
+    here = [each for each in found.stations if each.id not in revoked]
+    services = tuple(_services(found, tr))
+    return View(
+        range=shown,
+        title=tr(f"overview.title.{shown}", day=day.isoformat()),
+        day=day.isoformat(),
+        today=site.today().isoformat(),
+        now=site.local(found.now).strftime("%H:%M"),
+        hourly=shown not in span.DAYS,
+        cards=(
+            _visits(site, conn, found, shown, day, bars, tr),
+            _online(found, here, tr),
+            _complete(site, found, shown, day, tr),
+            Card(
+                "bookings",
+                f"{found.bookings.confirmed + found.bookings.waiting:,}",
+                lines=(
+                    tr(
+                        "bookings.split",
+                        confirmed=found.bookings.confirmed,
+                        waiting=found.bookings.waiting,
+                    ),
+                ),
+            ),
+            _broadcast(found, tr),
+        ),
+        trades=tuple(tr.texts.get(f"trade.{each}", each) for each in found.splits),
+        bars=bars,
+        services=services,
+        most_opened=max((each.opened for each in services), default=1) or 1,
+        todo=tuple(_todo(site, found, here, tr)),
+        cells=tuple(_cells(here, tr)),
+    )
+
+
+def _bars(found: Overview, tr: Words, *, hourly: bool) -> Iterator[Bar]:
+    for hour in found.hours:
+        if hour.state == "future":
+            continue
+        known = [hour.by.get(trade, 0) for trade in found.splits]
+        if rest := hour.n - sum(known):
+            known[-1] += rest  # a trade of a newer release: counted, with those who did not say
+        yield Bar(
+            label=tr("hours.label", hour=hour.label.partition(":")[0].lstrip("0") or "0")
+            if hourly
+            else hour.label,
+            by_trade=tuple(known),
+            sum=hour.n,
+            complete=hour.complete,
+            of=hour.expected,
+            whole=hour.state == "complete",
+        )
+
+
+def _visits(
+    site: Site, conn: Connection, found: Overview, shown: Range, day: date, bars: tuple[Bar, ...], tr: Words
+) -> Card:
+    past = [hour for hour in found.hours if hour.start + queries.HOUR_MS <= found.now]
+    if shown in span.DAYS:
+        now, before = found.visits, found.visits_before
+        against = tr(f"visits.last_{shown}")
+    else:
+        now, before = _same_hours(site, conn, past, day)
+        against = tr("visits.last_weekday", weekday=tr(f"weekday.{day.weekday()}"))
+    lines = [tr("visits.no_before")]
+    complete, of = _complete_of(found, past)
+    whole = complete == of
+    if before:
+        lines = [tr("visits.against", before=against, change=f"{(now - before) / before:+.1%}")]
+    partial = "" if whole else tr("complete.rest", n=complete, m=of)
+    number = f"{found.visits:,}" if found.visits or whole or complete else tr("unknown")
+    return Card("visits", number, lines=tuple(lines), partial=partial)
+
+
+def _same_hours(site: Site, conn: Connection, past: list[Hour], day: date) -> tuple[int, int]:
+    """Visits of the day's full hours, and of the same hours a week before."""
+    if not past:
+        return 0, 0
+    start, _ = queries.day_bounds(day - timedelta(days=7), site.zone)
+    plugin, event = span.visits_event(site.manifests)
+    end = start + past[-1].start + queries.HOUR_MS - past[0].start
+    if not span.reaches(conn, end):
+        return 0, 0
+    before = queries.count_events(conn, start, end, site.now(), plugin=plugin, name=event)
+    return sum(hour.n for hour in past), before.n
+
+
+def _complete_of(found: Overview, past: list[Hour]) -> tuple[int, int]:
+    """How many of how many stations have reported everything that the sum could know by now."""
+    if past and past[-1].start + queries.HOUR_MS == _end(found):
+        return min((hour.complete, hour.expected) for hour in past)
+    if found.complete_to is None:
+        return 0, found.stations_total
+    return round(found.complete_share * found.stations_total), found.stations_total
+
+
+def _end(found: Overview) -> int:
+    return queries.day_bounds(date.fromisoformat(found.day), found.zone)[1]
+
+
+def _online(found: Overview, here: list[StationLine], tr: Words) -> Card:
+    if not here:
+        return Card("online", tr("none_yet"), lines=(tr("online.none"),))
+    lines = []
+    if found.stations_lost:
+        lines.append(tr("online.lost", n=found.stations_lost, minutes=queries.LOST_MS // _MINUTE))
+    elif found.stations_total:
+        lines.append(tr("online.all"))
+    if unclaimed := sum(not each.claimed for each in here):
+        lines.append(tr("online.unclaimed", n=unclaimed))
+    return Card("online", f"{found.stations_online:,}", f"/ {found.stations_total:,}", tuple(lines))
+
+
+def _complete(site: Site, found: Overview, shown: Range, day: date, tr: Words) -> Card:
+    if found.complete_to is None:
+        return Card("complete", tr("complete.none"), lines=(tr("complete.never"),))
+    at = site.local(found.complete_to)
+    if found.complete_to >= _end(found):
+        number = tr("complete.whole_range" if shown in span.DAYS else "complete.whole")
+    else:
+        number = at.strftime("%H:%M" if at.date() == day else "%m-%d %H:%M")
+    complete = round(found.complete_share * found.stations_total)
+    if complete == found.stations_total:
+        return Card("complete", number, lines=(tr("complete.all"),))
+    # Rounded down: 99.97 % is not all.
+    share = f"{int(found.complete_share * 1000) / 10:.1f}%"
+    return Card("complete", number, lines=(tr("complete.stations", share=share),))
+
+
+def _broadcast(found: Overview, tr: Words) -> Card:
+    plugin, flag = _BROADCAST
+    for metric in found.metrics:
+        if metric.plugin == plugin and flag in metric.by and metric.n:
+            complete = metric.by[flag].get("true", 0)
+            line = tr("broadcast.split", played=f"{metric.n:,}", complete=f"{complete:,}")
+            return Card("broadcast", _share(complete, metric.n), lines=(line,))
+    return Card("broadcast", tr("none_yet"), lines=(tr("broadcast.none"),))
+
+
+def _share(part: int, whole: int) -> str:
+    """A share in percent, one digit after the point, rounded down: 99.97 % is not all."""
+    tenths = part * 1000 // whole
+    return "100%" if tenths == 1000 else f"{tenths / 10:.1f}%"
+
+
+def _services(found: Overview, tr: Words) -> Iterator[Opened]:
+    for each in found.services:
+        if each.opened:
+            yield Opened(tr.of(each.title), each.colour, each.opened, _finished(each, tr))
+
+
+def _finished(service: Service, tr: Words) -> str:
+    ended = service.finished + service.left + service.idle
+    return f"{service.finished * 100 // ended}%" if ended else tr("none_yet")
+
+
+def _todo(site: Site, found: Overview, here: list[StationLine], tr: Words) -> Iterator[Todo]:
+    if site.live.stale_since is not None:
+        at = site.local(site.live.stale_since).strftime("%H:%M")
+        yield Todo("database-alert", tr("todo.stale", time=at), tr("todo.stale_line"))
+    if not site.live.broker_connected:
+        yield Todo("lan-disconnect", tr("todo.broker"), tr("todo.broker_line"))
+    every = [*_failed(site, found, here, tr), *_lost(site, found, here, tr)]
+    yield from every[:_TODO_SHOWN]
+    if (more := len(every) - _TODO_SHOWN) > 0:
+        yield Todo("dots-horizontal", tr("todo.more", n=more))
+
+
+def _failed(site: Site, found: Overview, here: list[StationLine], tr: Words) -> Iterator[Todo]:
+    names = {each.id: each.name for each in here}
+    for each in found.faults:
+        if each.station not in names:
+            continue
+        manifest = site.manifests.get(each.plugin)
+        yield Todo(
+            "alert",
+            tr(
+                "todo.fault",
+                station=names[each.station],
+                plugin=tr.of(manifest.title) if manifest else each.plugin,
+                time=_time(site, each.last_at, found.now),
+                n=each.times,
+            ),
+            tr("todo.fault_line", where=each.place, kind=each.kind),
+        )
+
+
+def _lost(site: Site, found: Overview, here: list[StationLine], tr: Words) -> Iterator[Todo]:
+    for each in sorted((each for each in here if each.lost), key=lambda each: each.seen_at or 0):
+        silent = _span(found.now - each.seen_at, tr) if each.seen_at else tr("unknown")
+        if each.complete_to:
+            at = _time(site, each.complete_to, found.now)
+            sentence = tr("todo.lost", station=each.name, for_how_long=silent, complete_to=at)
+        else:
+            sentence = tr("todo.lost_never", station=each.name, for_how_long=silent)
+        yield Todo("wifi-off", sentence)
+
+
+def _time(site: Site, ms: int, now: int) -> str:
+    at = site.local(ms)
+    return at.strftime("%H:%M" if at.date() == site.local(now).date() else "%m-%d %H:%M")
+
+
+def _span(ms: int, tr: Words) -> str:
+    minutes = max(1, ms // _MINUTE)
+    if minutes < 120:
+        return tr("span.minutes", n=minutes)
+    if minutes < 48 * 60:
+        return tr("span.hours", n=minutes // 60)
+    return tr("span.days", n=minutes // (24 * 60))
+
+
+def _cells(here: list[StationLine], tr: Words) -> Iterator[Cell]:
+    # Against the busy end, not the busiest: one festival must not make all other stations look empty.
+    visits = sorted(each.visits for each in here)
+    busy = visits[len(visits) * 19 // 20] if visits else 0
+    for each in here:
+        if not each.claimed:
+            yield Cell(each.id, "new", tr("grid.new", station=each.name))
+            continue
+        look = "lost" if each.lost else "fault" if each.faults else ""
+        title = tr(f"grid.{look or 'visits'}", station=each.name, n=f"{each.visits:,}")
+        if not look:
+            look = f"shade-{min(_SHADES, ceil(_SHADES * each.visits / max(1, busy)))}"
+        yield Cell(each.id, look, title)
