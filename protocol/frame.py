@@ -1,5 +1,6 @@
 """Bytes to frame and back: JSON, gzipped above 1 KiB, sizes limited before and while decompressing."""
 
+import re
 import zlib
 from typing import Final
 
@@ -17,6 +18,8 @@ MAX_NUMBER: Final = 2**53  # beyond it JSON readers differ
 #: What a sender puts into one frame at most (DESIGN, section 4).
 FRAME_MESSAGES: Final = 250
 FRAME_BYTES: Final = 64 * 1024
+
+_ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,63}")
 
 
 class Ack(msgspec.Struct, frozen=True):
@@ -70,14 +73,17 @@ def decode(data: bytes) -> Frame:
         raise FrameError("json", f"not a frame: {err}") from err
     if frame.v != VERSION:
         raise FrameError("version", f"frame version {frame.v}, this release reads {VERSION}")
-    if not (1 <= frame.first <= MAX_NUMBER and 0 <= frame.low <= frame.first):
+    if not (1 <= frame.first <= MAX_NUMBER - len(frame.msgs) and 0 <= frame.low <= frame.first):
         raise FrameError("range", "message numbers out of range")
     if frame.ack is not None and not 0 <= frame.ack.upto <= MAX_NUMBER:
         raise FrameError("range", "acknowledged number out of range")
     if not (abs(frame.sent) <= MAX_NUMBER and abs(frame.up) <= MAX_NUMBER):
         raise FrameError("range", "time out of range")
-    if len(frame.msgs) > MAX_MESSAGES or not 1 <= len(frame.stream) <= 64 or len(frame.boot) > 64:
-        raise FrameError("range", "too many messages, or a stream id that is none")
+    if len(frame.msgs) > MAX_MESSAGES:
+        raise FrameError("range", f"{len(frame.msgs)} messages are more than {MAX_MESSAGES}")
+    ids = [frame.stream, *([frame.boot] if frame.boot else []), *([frame.ack.stream] if frame.ack else [])]
+    if not all(_ID.fullmatch(each) for each in ids):
+        raise FrameError("range", "an id of a stream or a boot is none")
     return frame
 
 
@@ -87,8 +93,8 @@ def _unzip(data: bytes) -> bytes:
         plain = unpacker.decompress(data, MAX_PLAIN)
         if unpacker.unconsumed_tail:
             raise FrameError("size", f"more than {MAX_PLAIN} bytes after unpacking")
-        if not unpacker.eof:
-            raise FrameError("gzip", "the packed frame is cut short")
+        if not unpacker.eof or unpacker.unused_data:
+            raise FrameError("gzip", "the packed frame is cut short, or something follows it")
     except zlib.error as err:
         raise FrameError("gzip", f"cannot be unpacked: {err}") from err
     return plain

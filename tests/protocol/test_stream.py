@@ -94,6 +94,14 @@ def test_what_was_let_go_is_skipped_and_nothing_leaves_until_there_is_something(
     assert sender.due(0.0) == 101
 
 
+def test_a_late_ack_saves_sending_again_what_it_covers() -> None:
+    sender = Sender(last=1000)
+    in_flight(sender, 0.0)
+    sender.due(RETRY_MIN)
+    sender.acknowledged(10, RETRY_MIN)
+    assert sender.due(RETRY_MIN) == 11
+
+
 def test_a_reconnect_forgets_what_was_in_flight() -> None:
     sender = Sender(last=1000)
     in_flight(sender, 0.0)
