@@ -2,7 +2,7 @@
 
 import re
 import tomllib
-from os.path import commonprefix
+from itertools import takewhile
 from typing import Any, Final, TypeVar, get_args, get_origin, get_type_hints
 
 import msgspec
@@ -77,7 +77,7 @@ def line_of(text: str, path: list[str]) -> int:
             # A key of an inline table stands on the same line; one step is enough to tell lines apart.
             if here == path[: len(here)] and inside and re.search(rf"\b{re.escape(inside[0])}\s*=", bare):
                 here = [*here, inside[0]]
-        shared = len(commonprefix([here, path]))
+        shared = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(here, path, strict=False)))
         if shared > depth:
             best, depth = number, shared
     return best
