@@ -180,4 +180,5 @@ def write(path: Path, today: date) -> None:
 
 
 if __name__ == "__main__":
-    write(SAMPLE, date.fromisoformat(sys.argv[1]) if sys.argv[1:] else DAY)
+    given = sys.argv[1:]
+    write(Path(given[0]) if given else SAMPLE, date.fromisoformat(given[1]) if given[1:] else DAY)
