@@ -1,6 +1,6 @@
 """What the running process knows and no table holds; shared between collector, broker and web."""
 
-import threading
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from protocol.topics import PREFIX
@@ -23,8 +23,5 @@ class Live:
     frames: int = 0
     messages: int = 0
     commits: int = 0
-    changed: threading.Event = field(default_factory=threading.Event, repr=False)
-
-    def notice(self) -> None:
-        """Stations or content changed in this process: look now, not at the next half second."""
-        self.changed.set()
+    #: Call it when stations or content changed in this process: the collector looks at once.
+    notice: Callable[[], None] = field(default=lambda: None, repr=False)

@@ -29,8 +29,8 @@ from server.figures import (
 )
 from server.store import stations as station_store
 from server.store.schema import booking, fault, refusal, request, rollup, watermark
+from server.times import ZONE as ZONE
 
-ZONE: Final = "Asia/Shanghai"
 HOUR_MS: Final = 3600 * 1000
 LOST_MS: Final = 15 * 60 * 1000
 
@@ -77,7 +77,7 @@ def overview(
         services=_services(manifests, rows),
         metrics=_metrics(manifests, rows),
         stations_total=len(active),
-        stations_online=sum(each.online for each in active),
+        stations_online=sum(each.online and each.id not in lost for each in active),
         stations_lost=len(lost),
         complete_to=complete_to,
         complete_share=share,
@@ -158,7 +158,8 @@ def _rollups(conn: Connection, *where: ColumnElement[bool]) -> list[_Rollup]:
     read: dict[str, dict[str, Any]] = {}  # few different ones among many rows
     rows = []
     for hour, station, plugin, event, dims, n in conn.execute(select(*columns).where(*where)):
-        fields = read.setdefault(dims, {}) or read.setdefault(dims, json.loads(dims))
+        if (fields := read.get(dims)) is None:
+            fields = read[dims] = json.loads(dims)
         rows.append(_Rollup(hour, station, plugin, event, fields, n))
     return rows
 
@@ -189,7 +190,7 @@ def _watermarks(conn: Connection) -> dict[str, Any]:
 def _fresh(station: station_store.Station, marks: Mapping[str, Any], now: int) -> bool:
     mark = marks.get(station.id)
     heard = max(station.seen_at or 0, mark.received_at if mark else 0, station.claimed_at or 0)
-    return station.online or now - heard <= LOST_MS
+    return now - heard <= LOST_MS
 
 
 def _complete_to(
@@ -307,7 +308,7 @@ def _stations(
             number=each.number,
             name=each.name,
             claimed=each.active,
-            online=each.online and each.active,
+            online=each.online and each.active and each.id not in lost,
             lost=each.id in lost,
             seen_at=max(filter(None, (each.seen_at, mark and mark.received_at)), default=None),
             complete_to=mark.complete_to if mark else None,

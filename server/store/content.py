@@ -5,12 +5,11 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 import msgspec
-from sqlalchemy import Connection, func, select, update
+from sqlalchemy import Connection, func, insert, select, update
 
 from server.store import changes
 from server.store.schema import collection as collections
 from server.store.schema import content
-from server.store.upsert import put as upsert_one
 from server.store.upsert import upsert
 
 PAGE: Final = 1000
@@ -117,7 +116,12 @@ def since(conn: Connection, collection: str, revision: int, station: str, limit:
 
 def rows(conn: Connection, collection: str, scope: str = "") -> list[Row]:
     """All rows of a scope, by key."""
-    return [json.loads(body) for _, body in sorted(_bodies(conn, collection, scope).items())]
+    return [body for _, body in sorted(keyed(conn, collection, scope).items())]
+
+
+def keyed(conn: Connection, collection: str, scope: str = "") -> dict[str, Row]:
+    """All rows of a scope by their key."""
+    return {key: json.loads(body) for key, body in _bodies(conn, collection, scope).items()}
 
 
 def row(conn: Connection, collection: str, key: str, scope: str = "") -> Row | None:
@@ -154,6 +158,25 @@ def counts(conn: Connection) -> dict[str, int]:
     return {name: n for name, n in conn.execute(found)}
 
 
+def unannounced(conn: Connection) -> dict[str, set[str]]:
+    """Collections that changed since `announced`, each with the scopes that did ("" for all stations)."""
+    changed = (
+        select(content.c.collection, content.c.scope)
+        .join(collections, collections.c.name == content.c.collection)
+        .where(content.c.revision > collections.c.poked)
+        .distinct()
+    )
+    found: dict[str, set[str]] = {}
+    for name, scope in conn.execute(changed):
+        found.setdefault(name, set()).add(scope)
+    return found
+
+
+def announced(conn: Connection) -> None:
+    """Stations have been told, in the same transaction, of everything there is now."""
+    conn.execute(update(collections).values(poked=collections.c.revision))
+
+
 def _canonical(row: Mapping[str, Any]) -> str:
     return json.dumps(row, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
 
@@ -170,9 +193,7 @@ def _lock(conn: Connection, collection: str) -> int:
     found = select(collections.c.revision).where(collections.c.name == collection).with_for_update()
     revision = conn.scalar(found)
     if revision is None:
-        upsert_one(
-            conn, collections, lambda new: {"revision": collections.c.revision}, name=collection, revision=0
-        )
+        conn.execute(insert(collections).values(name=collection, revision=0, poked=0))
         revision = conn.scalar(found)
     return int(revision or 0)
 

@@ -3,11 +3,10 @@
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 
-from sqlalchemy import Connection, Engine, Executable, create_engine, event
+from sqlalchemy import Connection, Engine, Insert, Update, create_engine, event
 from sqlalchemy.engine import make_url
 from sqlalchemy.pool import QueuePool
 
@@ -77,21 +76,21 @@ def migrate(conn: Connection) -> None:
     command.upgrade(config, "head")
 
 
-def bulk(conn: Connection, statement: Executable, rows: Sequence[tuple[Any, ...]]) -> int:
-    """Run a statement for many rows through the driver's executemany; the number of rows it touched.
+def bulk(conn: Connection, statement: Insert | Update, rows: Sequence[tuple[Any, ...]]) -> int:
+    """Run a module-level statement for many rows by the driver's executemany; how many rows it touched.
 
     The tuples stand in the order in which the statement's parameters are compiled. Going past SQLAlchemy's
     per-row work is what makes the ingest path fast.
     """
     if not rows:
         return 0
-    sql = _compiled(statement, conn.engine)
-    return conn.exec_driver_sql(sql, list(rows)).rowcount
+    key = (statement, conn.dialect.name)
+    if key not in _compiled:
+        _compiled[key] = str(statement.compile(dialect=conn.dialect))
+    return conn.exec_driver_sql(_compiled[key], list(rows)).rowcount
 
 
-@lru_cache(maxsize=64)
-def _compiled(statement: Executable, engine: Engine) -> str:
-    return str(statement.compile(dialect=engine.dialect))  # type: ignore[attr-defined]
+_compiled: Final[dict[tuple[Insert | Update, str], str]] = {}
 
 
 def _engine(url: str) -> Engine:

@@ -295,6 +295,7 @@ collection = Table(
     metadata,
     Column("name", String(64), primary_key=True),
     Column("revision", BigInteger, nullable=False),
+    Column("poked", BigInteger, nullable=False),  # stations have been told of changes up to here
 )
 
 #: `scope` is empty for every station, or the one station that alone sees the row. Every change of a row

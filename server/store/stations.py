@@ -14,7 +14,7 @@ from sqlalchemy import Connection, insert, select, update
 
 from protocol.topics import check_station
 from server.errors import ClaimError, NotFound, Refused
-from server.store import changes, content
+from server.store import changes, content, down
 from server.store.schema import office, presence, station
 
 CODE_DIGITS: Final = 8
@@ -125,6 +125,7 @@ def claim(conn: Connection, code: str, now: int) -> Claimed:
             mqtt_pbkdf2=pbkdf2_hash(password),
         )
     )
+    down.begin(conn, found.id)
     changes.bump(conn, "stations")
     return Claimed(found.id, token, password)
 

@@ -29,6 +29,7 @@ def upgrade() -> None:
         "collection",
         sa.Column("name", sa.String(length=64), nullable=False),
         sa.Column("revision", sa.BigInteger(), nullable=False),
+        sa.Column("poked", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("name", name=op.f("pk_collection")),
     )
     op.create_table(

@@ -1,0 +1,196 @@
+"""The composition of headquarters: broker, collector, daily timer and web in one process."""
+
+import asyncio
+import logging
+import signal
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any, Final
+from zoneinfo import ZoneInfo
+
+from protocol.manifest import Manifest
+from protocol.topics import PREFIX
+from server.broker import Broker, check_free
+from server.live import Live
+from server.manifests import SHIPPED, read_all
+from server.store import Store, down, messages, sessions, stations
+from server.times import ZONE
+
+log = logging.getLogger(__name__)
+
+Say = Callable[[str], None]
+
+DAILY_AT: Final = 1  # o'clock, local: after midnight, before the first worker
+
+
+@dataclass(frozen=True)
+class Options:
+    """What `yizhan server run` takes. `mqtt` (host, port) names a Mosquitto that runs already."""
+
+    data: Path
+    http_host: str = "127.0.0.1"
+    http_port: int = 8080
+    mqtt_host: str = "127.0.0.1"
+    mqtt_port: int = 1883
+    mqtt: tuple[str, int] | None = None
+    mqtt_pid: Path | None = None
+    prefix: str = PREFIX
+    plugins: Sequence[Path] = (SHIPPED,)
+    database: str | None = None
+    name: str = "驿站"
+
+
+@dataclass
+class Headquarters:
+    """Everything that runs, in the order in which it is ended."""
+
+    options: Options
+    store: Store
+    manifests: dict[str, Manifest]
+    live: Live
+    broker_host: str = ""
+    _ends: list[Callable[[], None]] = field(default_factory=list)
+
+    @classmethod
+    def open(cls, options: Options) -> "Headquarters":
+        """Open the store and read the manifests; a broken one is named in the log and left out."""
+        manifests, broken = read_all(options.plugins)
+        for err in broken:
+            log.error("Left out: %s", err)
+        store = Store(options.data, options.database)
+        live = Live(server_name=options.name, mqtt_prefix=options.prefix)
+        return cls(options, store, manifests, live, _ends=[store.close])
+
+    def collect(self) -> None:
+        """Start the broker and the collector; BrokerError or PortTaken leave nothing running."""
+        from server.collector import Access, Collector
+        from server.ingest import Ingest
+
+        broker = self._broker()
+        with self.store.read() as conn:
+            active = stations.active(conn)
+        broker.start(active)
+        self._ends.append(broker.stop)
+        self.live.mqtt_host = "" if self.options.mqtt is None else broker.host
+        self.live.mqtt_port, self.broker_host = broker.port, broker.host
+        collector = Collector(
+            self.store,
+            lambda downlink: Ingest(self.store, self.manifests, downlink),
+            Access(broker.host, broker.port, broker.user, broker.password),
+            self.live,
+            on_stations=broker.update,
+        )
+        collector.start()
+        self._ends.append(collector.stop)
+
+    def daily(self) -> None:
+        """Start the timer that does each night's work, now and at one o'clock."""
+        stopping = threading.Event()
+        timer = threading.Thread(target=self._nights, args=(stopping,), name="daily", daemon=True)
+        timer.start()
+        self._ends += [lambda: timer.join(timeout=10), stopping.set]
+
+    def stop(self) -> None:
+        """End everything, the last started first."""
+        while self._ends:
+            self._ends.pop()()
+
+    def _broker(self) -> Broker:
+        options = self.options
+        if options.mqtt is not None:
+            from server.broker.mosquitto import MosquittoBroker
+
+            folder = options.data / "mosquitto"
+            return MosquittoBroker(folder, *options.mqtt, options.prefix, options.mqtt_pid)
+        from server.broker.embedded import EmbeddedBroker
+
+        return EmbeddedBroker(options.data / "broker", options.mqtt_host, options.mqtt_port, options.prefix)
+
+    def _nights(self, stopping: threading.Event) -> None:
+        while True:
+            try:
+                night(self.store, self.manifests, now_ms())
+                self.live.notice()
+            except Exception:
+                log.exception("The nightly work failed")
+            if stopping.wait(_until_next(datetime.now(ZoneInfo(ZONE)))):
+                return
+
+
+def now_ms() -> int:
+    """The wall clock in ms since 1970."""
+    return time.time_ns() // 1_000_000
+
+
+def night(store: Store, manifests: dict[str, Manifest], now: int) -> None:
+    """One night's work: slots of the coming days, and the end of what has had its time."""
+    from server.services import booking, rota
+
+    with store.write() as conn:
+        rota.renew(conn, manifests, now)
+        booking.finish_past(conn, now - messages.DAY_MS)
+        sessions.expire(conn, now)
+        down.prune(conn, now)
+        messages.expire(conn, now)
+
+
+def run(options: Options, say: Say = print) -> int:
+    """Run headquarters until SIGTERM or SIGINT. ServerError means that nothing was left half started."""
+    from server.web.app import create_app
+
+    check_free(options.http_host, options.http_port, "the web pages")
+    headquarters = Headquarters.open(options)
+    try:
+        listener = socket.create_server((options.http_host, options.http_port))
+        headquarters.collect()
+        headquarters.daily()
+        live = headquarters.live
+        host, port = listener.getsockname()[:2]
+        say(f"Broker: mqtt://{headquarters.broker_host}:{live.mqtt_port}")
+        app = create_app(headquarters.store, headquarters.manifests, live)
+        _serve(app, listener, lambda: say(f"Headquarters: http://{_spoken(host)}:{port}/"))
+    finally:
+        headquarters.stop()
+    return 0
+
+
+def _serve(app: Any, listener: socket.socket, ready: Callable[[], None]) -> None:
+    import uvicorn
+
+    class Server(uvicorn.Server):
+        @contextmanager
+        def capture_signals(self) -> Iterator[None]:
+            # uvicorn would raise the signal again when it is done, and end us before the broker is ended.
+            loop = asyncio.get_running_loop()
+            for number in (signal.SIGINT, signal.SIGTERM):
+                loop.add_signal_handler(number, self.handle_exit, number, None)
+            yield
+
+    server = Server(uvicorn.Config(app, log_level="warning", access_log=False, timeout_graceful_shutdown=5))
+
+    async def serve() -> None:
+        task = asyncio.ensure_future(server.serve(sockets=[listener]))
+        while not server.started and not task.done():
+            await asyncio.sleep(0.01)
+        if server.started:
+            ready()
+        await task
+
+    asyncio.run(serve())
+
+
+def _until_next(now: datetime) -> float:
+    next_night = now.replace(hour=DAILY_AT, minute=0, second=0, microsecond=0)
+    if next_night <= now:
+        next_night += timedelta(days=1)
+    return (next_night - now).total_seconds()
+
+
+def _spoken(host: str) -> str:
+    return "127.0.0.1" if host in ("0.0.0.0", "::") else host

@@ -1,0 +1,340 @@
+"""From bytes to tables: a batch of frames, their messages, effects and cursors in one transaction."""
+
+import json
+import logging
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from sqlalchemy import Connection
+from sqlalchemy.exc import OperationalError
+
+from protocol import frame as frames
+from protocol import messages
+from protocol.errors import EventError, FrameError
+from protocol.frame import Ack, Frame
+from protocol.manifest import Manifest
+from protocol.messages import Event, Fault, Heartbeat, Reply, Request, Unknown
+from protocol.stream import Receiver
+from server.downlink import Downlink
+from server.services import SERVICES, Order, Service
+from server.store import (
+    Store,
+    faults,
+    presence,
+    refusals,
+    requests,
+    rollups,
+    stations,
+    streams,
+    watermarks,
+)
+from server.store import messages as raw_messages
+from server.store.messages import DAY_MS, MessageRow
+from server.store.refusals import Tally
+from server.store.rollups import HOUR_MS
+from server.store.streams import Cursor, Raced
+from server.store.watermarks import Mark
+from server.times import FLOOR_MS, Timekeeper
+
+log = logging.getLogger(__name__)
+
+RACES: Final = 5
+REQUEST_ID_LETTERS: Final = 64
+
+_KINDS: Final = {
+    Event: "event",
+    Request: "request",
+    Heartbeat: "heartbeat",
+    Fault: "fault",
+    Unknown: "unknown",
+}
+
+
+@dataclass(frozen=True)
+class Arrival:
+    """Bytes that came on a station's topic, and when (ms)."""
+
+    station: str
+    payload: bytes
+    at: int
+
+
+@dataclass
+class Outcome:
+    """What a committed batch asks of the line down: acks, and who was heard."""
+
+    acks: dict[str, Ack] = field(default_factory=dict)
+    heard: set[str] = field(default_factory=set)
+    stored: int = 0
+
+
+@dataclass
+class _Batch:
+    """What one transaction will write."""
+
+    tally: Tally
+    outcome: Outcome = field(default_factory=Outcome)
+    rows: list[MessageRow] = field(default_factory=list)
+    counts: Counter[rollups.Key] = field(default_factory=Counter)
+    marks: dict[str, Mark] = field(default_factory=dict)
+    moves: dict[int, tuple[Cursor, int]] = field(default_factory=dict)
+    heard: dict[str, Ack] = field(default_factory=dict)  # acks of our stream down
+    present: dict[str, int] = field(default_factory=dict)
+    reloaded: bool = False
+
+
+class Ingest:
+    """Owns the cursors of all up streams. Used by one thread."""
+
+    def __init__(
+        self,
+        store: Store,
+        manifests: Mapping[str, Manifest],
+        downlink: Downlink,
+        services: Mapping[str, Service] = SERVICES,
+    ) -> None:
+        self._store = store
+        self._manifests = manifests
+        self._downlink = downlink
+        self._services = services
+        self._dims = rollups.Dims(manifests)
+        self._stations: frozenset[str] = frozenset()
+        self._cursors: dict[tuple[str, str], Cursor] = {}
+        self._boots: dict[int, list[str]] = {}
+        self._newest: dict[str, int] = {}
+        self.presences: dict[str, presence.Presence] = {}
+        with store.read() as conn:
+            self.reload(conn)
+            self.presences = presence.every(conn)
+
+    def reload(self, conn: Connection) -> None:
+        """Stations were added, claimed or revoked."""
+        self._stations = frozenset(stations.active(conn))
+
+    def knows(self, station: str) -> bool:
+        """Whether this station may speak."""
+        return station in self._stations
+
+    def take(self, arrivals: Sequence[Arrival]) -> Outcome:
+        """Store a batch and say what to acknowledge. OperationalError, Raced: nothing is stored or acked.
+
+        A frame that the database cannot take, for whatever reason of its own, never blocks the others: the
+        batch is then taken frame by frame.
+        """
+        tally, now = Tally(), max((arrival.at for arrival in arrivals), default=0)
+        decoded: list[tuple[Arrival, Frame]] = []
+        for arrival in arrivals:
+            try:
+                decoded.append((arrival, frames.decode(arrival.payload)))
+            except FrameError as err:
+                tally.add(err.reason, arrival.station, arrival.payload, str(err))
+        try:
+            return self._commit(decoded, tally, now)
+        except (OperationalError, Raced):
+            raise
+        except Exception as err:
+            log.exception("A batch of %d frames could not be stored", len(decoded))
+            if len(decoded) > 1:
+                return self._one_by_one(decoded, tally, now)
+            for arrival, _ in decoded:
+                tally.add("store", arrival.station, arrival.payload, repr(err))
+            return self._commit([], tally, now)
+
+    def _one_by_one(self, decoded: list[tuple[Arrival, Frame]], tally: Tally, now: int) -> Outcome:
+        whole = self._commit([], tally, now)
+        for arrival, _ in decoded:
+            part = self.take([arrival])
+            whole.acks.update(part.acks)
+            whole.stored += part.stored
+            whole.heard |= part.heard
+        return whole
+
+    def _commit(self, decoded: list[tuple[Arrival, Frame]], tally: Tally, now: int) -> Outcome:
+        for _ in range(RACES):
+            batch = _Batch(Tally(dict(tally.counts)))
+            try:
+                with self._store.write() as conn:
+                    for arrival, frame in decoded:
+                        self._frame(conn, batch, arrival, frame)
+                    self._write(conn, batch, now)
+            except Raced:
+                self._forget()
+                continue
+            except BaseException:
+                self._forget()
+                raise
+            self._downlink.committed()
+            return batch.outcome
+        raise Raced
+
+    def _forget(self) -> None:
+        """Memory may be ahead of the database: read it again when needed."""
+        self._cursors.clear()
+        self._downlink.forget()
+
+    def _write(self, conn: Connection, batch: _Batch, now: int) -> None:
+        raw_messages.store(conn, batch.rows)
+        rollups.add(conn, batch.counts)
+        watermarks.move(conn, batch.marks.values())
+        refusals.store(conn, batch.tally, now)
+        streams.advance(conn, batch.moves.values())
+        self._downlink.acknowledged(conn, batch.heard, now)
+        changed = []
+        for station, at in batch.present.items():
+            old = self.presences.get(station, presence.unknown(station))
+            self.presences[station] = old.heard(at)
+            changed.append(self.presences[station])
+        presence.store(conn, changed)
+
+    def _frame(self, conn: Connection, batch: _Batch, arrival: Arrival, frame: Frame) -> None:
+        station = arrival.station
+        if station not in self._stations and not batch.reloaded:
+            self.reload(conn)  # claimed a moment ago?
+            batch.reloaded = True
+        if station not in self._stations:
+            batch.tally.add("unknown_station", station)
+            return
+        batch.present[station] = arrival.at
+        batch.outcome.heard.add(station)
+        if frame.ack is not None:
+            batch.heard[station] = frame.ack
+        if not frame.msgs:
+            return  # an ack alone asks for no ack
+        cursor = self._cursor(conn, station, frame.stream, arrival.at)
+        if cursor is None:
+            batch.tally.add("foreign_stream", station, arrival.payload)
+            return
+        self._watch_clones(batch.tally, cursor, frame)
+        accepted = Receiver(cursor.upto).offer(frame.first, len(frame.msgs), frame.low)
+        if accepted is not None:
+            if accepted.lost:
+                streams.record_lost(conn, cursor, *accepted.lost, arrival.at)
+                n = accepted.lost[1] - accepted.lost[0] + 1
+                log.warning("Station %s has lost %d messages for good", station, n)
+            batch.moves.setdefault(cursor.id, (cursor, cursor.upto))
+            self._messages(conn, batch, cursor, arrival, frame, accepted.skip)
+            cursor.upto = accepted.upto
+        batch.outcome.acks[station] = Ack(cursor.name, cursor.upto)
+
+    def _messages(
+        self, conn: Connection, batch: _Batch, cursor: Cursor, arrival: Arrival, frame: Frame, skip: int
+    ) -> None:
+        station, now, day = arrival.station, arrival.at, arrival.at // DAY_MS
+        time = Timekeeper(cursor.boot, cursor.last_at)
+        decode, rows, counts = messages.decode, batch.rows, batch.counts
+        for number, raw in enumerate(frame.msgs[skip:], frame.first + skip):
+            message, valid = decode(raw), True
+            if isinstance(message, Unknown):
+                # A later release's type, or damage: kept as it came, in its place.
+                batch.tally.add("unknown_message", station, message.raw, message.problem)
+                body = message.raw.decode("utf-8", "backslashreplace").replace("\0", "\\0")
+                rows.append((day, cursor.id, number, "unknown", False, time.last_at, "unsure", now, body))
+                continue
+            stamp = time.judge(message.at, message.up, frame.boot, frame.sent, frame.up, now)
+            if isinstance(message, Event):
+                try:
+                    self._check(message)
+                    hour = stamp.at - stamp.at % HOUR_MS
+                    counts[hour, station, message.plugin, message.name, self._dims.of(message)] += 1
+                except EventError as err:
+                    valid = False
+                    batch.tally.add("undeclared_event", station, bytes(raw), str(err))
+            elif isinstance(message, Heartbeat):
+                if stamp.clock != "unsure":
+                    health = json.dumps(message.health, ensure_ascii=False)
+                    batch.marks[station] = (station, stamp.at, now, message.version, health)
+            elif isinstance(message, Request):
+                valid = self._request(conn, batch.tally, station, message, stamp.at, now)
+            elif isinstance(message, Fault):
+                faults.store(conn, station, stamp.at, message)
+            else:
+                valid = False
+                batch.tally.add("wrong_way", station, bytes(raw), "a message that only headquarters sends")
+            kind = _KINDS.get(type(message), "unknown")
+            rows.append(
+                (day, cursor.id, number, kind, valid, stamp.at, stamp.clock, now, bytes(raw).decode())
+            )
+        cursor.boot, cursor.last_at = time.boot, time.last_at
+        batch.outcome.stored += len(frame.msgs) - skip
+
+    def _check(self, event: Event) -> None:
+        manifest = self._manifests.get(event.plugin)
+        if manifest is None:
+            raise EventError(f"there is no plugin '{event.plugin}' here", plugin=event.plugin)
+        manifest.check_event(event.name, event.d)
+
+    def _request(
+        self, conn: Connection, tally: Tally, station: str, asked: Request, at: int, now: int
+    ) -> bool:
+        """Answer a request in this transaction; whether it fits its manifest."""
+        if not 1 <= len(asked.id) <= REQUEST_ID_LETTERS:
+            tally.add("undeclared_request", station, problem="a request id has 1 to 64 letters")
+            return False
+        reply = requests.answered(conn, station, asked.id)
+        valid = True
+        if reply is None and not requests.seen(conn, station, asked.id):
+            reply, valid = self._serve(conn, tally, station, asked, at, now)
+        if reply is not None:
+            self._downlink.say(conn, station, [reply], now)
+        return valid
+
+    def _serve(
+        self, conn: Connection, tally: Tally, station: str, asked: Request, at: int, now: int
+    ) -> tuple[Reply | None, bool]:
+        refused = Reply(
+            at=now, id=asked.id, plugin=asked.plugin, name=asked.name, status="refused", d={"why": "unknown"}
+        )
+        manifest = self._manifests.get(asked.plugin)
+        try:
+            if manifest is None:
+                raise EventError(f"there is no plugin '{asked.plugin}' here", plugin=asked.plugin)
+            kind = manifest.check_request(asked.name, asked.d)
+        except EventError as err:
+            tally.add("undeclared_request", station, problem=str(err))
+            return refused, False
+        requests.store(conn, station, asked, kind.service, at, now)
+        service = self._services.get(kind.service)
+        if service is None:
+            tally.add("no_service", station, problem=f"there is no service '{kind.service}'")
+            return None, True  # stored; answered when the service exists
+        try:
+            with conn.begin_nested():
+                reply = service(conn, Order(station, asked, manifest, kind, now))
+        except OperationalError:
+            raise
+        except Exception as err:
+            log.exception("Service %s failed for request %s of %s", kind.service, asked.id, station)
+            tally.add("service_failed", station, problem=repr(err))
+            return None, True
+        requests.answer(conn, station, reply)
+        return reply, True
+
+    def _cursor(self, conn: Connection, station: str, name: str, now: int) -> Cursor | None:
+        """The cursor of a stream, begun if new; None if the stream belongs to another station."""
+        cursor = self._cursors.get((station, name))
+        if cursor is None:
+            cursor = streams.find(conn, station, name)
+            if cursor is None:
+                if streams.owner(conn, name) is not None:
+                    return None
+                cursor = streams.begin(conn, station, name, FLOOR_MS, now)
+            self._cursors[station, name] = cursor
+        return cursor
+
+    def _watch_clones(self, tally: Tally, cursor: Cursor, frame: Frame) -> None:
+        """Two machines with one disk show as an older stream, or an older boot, that speaks again."""
+        newest = self._newest.setdefault(cursor.station, cursor.id)
+        if cursor.id < newest:
+            tally.add("clone", cursor.station, problem=f"stream {cursor.name} speaks beside a newer one")
+        self._newest[cursor.station] = max(newest, cursor.id)
+        boots = self._boots.setdefault(cursor.id, [])
+        if frame.boot in boots[:-1]:
+            problem = f"boots {frame.boot} and {boots[-1]} both speak: two machines with one disk"
+            tally.add("clone", cursor.station, problem=problem)
+            boots.remove(frame.boot)
+            boots.append(frame.boot)
+        elif not boots or boots[-1] != frame.boot:
+            boots.append(frame.boot)
+            del boots[:-8]

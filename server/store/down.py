@@ -1,0 +1,121 @@
+"""What headquarters says to each station: one durable numbered stream per station."""
+
+import secrets
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+import msgspec
+from sqlalchemy import Connection, bindparam, delete, func, insert, literal, select, update
+
+from protocol.messages import Down, encode
+from server.store.engine import bulk
+from server.store.schema import down_message, down_stream
+
+KEEP_MS: Final = 7 * 24 * 3600 * 1000
+
+
+class Head(msgspec.Struct, frozen=True):
+    """A station's stream down: its name, the newest number, the station's ack, the lowest number kept."""
+
+    station: str
+    name: str
+    last: int
+    acked: int
+    low: int
+
+
+def begin(conn: Connection, station: str) -> None:
+    """Give a station its stream, unless it has one; done at claiming."""
+    if conn.scalar(select(down_stream.c.station).where(down_stream.c.station == station)) is None:
+        conn.execute(insert(down_stream).values(station=station, name=_name(), last=0, acked=0))
+
+
+def head(conn: Connection, station: str) -> Head:
+    """The stream of a claimed station."""
+    columns = (down_stream.c.name, down_stream.c.last, down_stream.c.acked)
+    row = conn.execute(select(*columns).where(down_stream.c.station == station)).one()
+    kept = conn.scalar(select(func.min(down_message.c.number)).where(down_message.c.station == station))
+    return Head(station, row.name, row.last, row.acked, kept or row.last + 1)
+
+
+def append(conn: Connection, station: str, messages: Sequence[Down], now: int) -> int:
+    """Store messages for one claimed station; the newest number of its stream."""
+    # The update comes first: it locks the row, so that numbers have no gaps and no twins.
+    conn.execute(
+        update(down_stream)
+        .where(down_stream.c.station == station)
+        .values(last=down_stream.c.last + len(messages))
+    )
+    last = conn.scalar(select(down_stream.c.last).where(down_stream.c.station == station)) or 0
+    first = last - len(messages) + 1
+    rows = [(station, first + i, encode(each).decode(), now) for i, each in enumerate(messages)]
+    bulk(conn, _INSERT, rows)
+    return last
+
+
+def append_to(conn: Connection, stations: Iterable[str], message: Down, now: int) -> dict[str, int]:
+    """Store one message for many claimed stations; station to the newest number of its stream."""
+    chosen = down_stream.c.station.in_(list(stations))
+    conn.execute(update(down_stream).where(chosen).values(last=down_stream.c.last + 1))
+    body = literal(encode(message).decode())
+    source = select(down_stream.c.station, down_stream.c.last, body, literal(now)).where(chosen)
+    conn.execute(insert(down_message).from_select(["station", "number", "body", "stored_at"], source))
+    found = conn.execute(select(down_stream.c.station, down_stream.c.last).where(chosen))
+    return {station: last for station, last in found}
+
+
+def read(conn: Connection, station: str, first: int, limit: int) -> list[tuple[int, bytes]]:
+    """Up to `limit` messages from number `first` on."""
+    found = (
+        select(down_message.c.number, down_message.c.body)
+        .where(down_message.c.station == station, down_message.c.number >= first)
+        .order_by(down_message.c.number)
+        .limit(limit)
+    )
+    return [(number, body.encode()) for number, body in conn.execute(found)]
+
+
+def acknowledged(conn: Connection, upto: Iterable[tuple[str, int]]) -> None:
+    """Stations own their streams up to these numbers."""
+    bulk(conn, _ACK, [(number, station) for station, number in upto])
+
+
+def restart(conn: Connection, station: str, now: int) -> Head:
+    """A new stream with what the station has not acknowledged.
+
+    Needed when a station owns numbers that this database has never given out: it was restored from an older
+    backup, and new messages under those numbers would be taken for old ones.
+    """
+    old = head(conn, station)
+    waiting = read(conn, station, old.acked + 1, old.last)
+    conn.execute(delete(down_message).where(down_message.c.station == station))
+    conn.execute(
+        update(down_stream)
+        .where(down_stream.c.station == station)
+        .values(name=_name(), last=len(waiting), acked=0)
+    )
+    bulk(conn, _INSERT, [(station, i, body.decode(), now) for i, (_, body) in enumerate(waiting, 1)])
+    return head(conn, station)
+
+
+def prune(conn: Connection, now: int) -> int:
+    """Let go of acknowledged messages older than 7 days; how many."""
+    acked = (
+        select(down_stream.c.acked).where(down_stream.c.station == down_message.c.station).scalar_subquery()
+    )
+    done = conn.execute(
+        delete(down_message).where(down_message.c.stored_at < now - KEEP_MS, down_message.c.number <= acked)
+    )
+    return done.rowcount
+
+
+def _name() -> str:
+    return secrets.token_hex(12)
+
+
+_INSERT = insert(down_message)
+_ACK = (
+    update(down_stream)
+    .values(acked=bindparam("b_acked"))
+    .where(down_stream.c.station == bindparam("b_station"))
+)
