@@ -103,8 +103,8 @@ def dawn(melody: Path, seconds: int) -> None:
     graph = (
         f"nullsrc=s=320x180:r=15:d={seconds},format=gbrp,{sky},scale=640:360:flags=bicubic,format=yuv420p,"
         + ",".join([*boxes, *windows, road, *lane])
-        + f"[street];color=c=0xFFD34D:s=14x10:r=15:d={seconds}[lamp];color=c=0xC8402A:s=46x22:r=15:d={seconds}"
-        "[box];[street][box]overlay=x='mod(t*46,720)-60':y=296[ride];"
+        + f"[street];color=c=0xFFD34D:s=14x10:r=15:d={seconds}[lamp];"
+        f"color=c=0xC8402A:s=46x22:r=15:d={seconds}[box];[street][box]overlay=x='mod(t*46,720)-60':y=296[ride];"
         "[ride][lamp]overlay=x='mod(t*46,720)-12':y=306[v]"
     )
     ffmpeg(

@@ -146,6 +146,7 @@ def spell_numbers(text: str) -> str:
     text = re.sub(r"(\d{4})-(\d{2})-(\d{2})", r"\1年\2月\3日", text)
     text = re.sub(r"(?<=\d)\s*[-–—~～]\s*(?=\d{1,5}(?!\d))", "到", text)
     text = re.sub(r"(?<![\d:：])(\d{1,2})[:：](\d{2})(?![\d:：])", _time, text)
+    text = re.sub(r"(?<!\d)0(?=\d[月日])", "", text)
     text = re.sub(r"(\d{4})(?=年)", lambda found: _one_by_one(found[1]), text)
     text = re.sub(r"(\d+(?:\.\d+)?)\s*[%％]", lambda found: "百分之" + _amount(found[1]), text)
     text = re.sub(r"\d+\.\d+", lambda found: _amount(found[0]), text)

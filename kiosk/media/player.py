@@ -6,7 +6,8 @@
     {"event": "started", "id": 7, "video": false, "duration": 31.0}
     {"event": "position", "id": 7, "position": 13.0, "duration": 31.0}        every half second
     {"event": "ended", "id": 7, "position": 31.0}     {"event": "failed", "id": 7, "key": "unplayable"}
-    {"event": "said", "id": 8, "ok": true}            {"event": "beat"}       while nothing plays
+    {"event": "said", "id": 8, "ok": true}            {"event": "ducked", "level": 25.0}
+    {"event": "beat"}                                 every half second while nothing plays
 
 It is a process of its own because decoders crash: a bad file then costs a second of silence, not the screen.
 It ends when stdin closes. Pictures go into the memory of the inherited descriptor (`kiosk.media.frames`).
@@ -28,6 +29,8 @@ from kiosk.media.frames import FrameMemory, fit
 
 #: What is left of the programme's volume while a clip is spoken over it.
 DUCKED: Final = 0.25
+#: A spoken clip is at least so loud, even where the programme is turned to silence.
+LEAST_SPOKEN: Final = 60.0
 BEAT_SECONDS: Final = 0.5
 
 #: Evens out quiet speech and loud songs; frames of 250 ms keep the look-ahead below two seconds.
@@ -232,14 +235,19 @@ class Clip(Voice):
         self.level = 100.0
 
     def say(self, number: int, path: str) -> None:
-        self._programme.core.volume = self.level * DUCKED
+        self._duck(True)
         self.play(number, path)
 
     def turn(self, level: float) -> None:
-        """Set the volume of both, 0 to 100."""
+        """Set the volume, 0 to 100. Who asks to be read to must hear it, however low the programme is."""
         self.level = min(100.0, max(0.0, level))
-        self.core.volume = self.level
-        self._programme.core.volume = self.level * (DUCKED if self._entries else 1.0)
+        self.core.volume = max(self.level, LEAST_SPOKEN)
+        self._duck(bool(self._entries))
+
+    def _duck(self, ducked: bool) -> None:
+        level = self.level * DUCKED if ducked else self.level
+        self._programme.core.volume = level
+        self._events.send("ducked", level=level)
 
     def ended(self, number: int, position: float) -> None:
         self._done(number, True)
@@ -249,7 +257,7 @@ class Clip(Voice):
 
     def _done(self, number: int, ok: bool) -> None:
         if not self._entries:
-            self._programme.core.volume = self.level
+            self._duck(False)
         self._events.send("said", id=number, ok=ok)
 
 

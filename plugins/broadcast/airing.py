@@ -230,7 +230,7 @@ class OnAir:
             self._finished = airing.occurrence
         complete = to_its_end and playing.missed <= MAY_MISS_MS
         self._report(airing.occurrence, airing.item.item_id, airing.item.kind, self._heard(playing), complete)
-        self.log.count(airing.item.item_id)
+        self.log.count(airing.item.item_id, airing.starts.date().isoformat())
         self.station.refresh()
 
     def _report(self, occurrence: str, item_id: str, kind: str, heard: int, complete: bool) -> None:

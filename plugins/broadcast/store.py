@@ -111,9 +111,10 @@ class PlayLog:
         """It never was on."""
         db.execute("DELETE FROM broadcast_played WHERE occurrence = ? AND closed = 0", [occurrence])
 
-    def count(self, item_id: str) -> None:
-        """An airing of today has been reported."""
-        self.times[item_id] += 1
+    def count(self, item_id: str, day: str) -> None:
+        """An airing of that day has been reported."""
+        if day == self.day:
+            self.times[item_id] += 1
 
     def new_day(self, day: str, now_ms: int) -> None:
         """Count from nothing, and forget what is older than a week."""
