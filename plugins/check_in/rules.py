@@ -99,3 +99,12 @@ def anchor(since: Moment, now: Moment) -> Moment:
     """
     back = since.up_ms is None and now.wall_ms < since.wall_ms
     return now if back else since
+
+
+def next_step(misread: bool, verdict: Verdict, trade: str) -> str:
+    """What the screen does with a visitor: `misread`, `again`, `sign` (the trade is known) or `ask`."""
+    if misread:
+        return "misread"
+    if not verdict.counts:
+        return "again"
+    return "sign" if trade else "ask"

@@ -20,6 +20,7 @@ class Store:
     """Screens read it without waiting; it changes only once the disk has said yes.
 
     `read` is the member code of the visitor at the screen, `misread` that a reader gave something else.
+    `done_at` is the screen that tells a visitor of having checked in, while it is shown.
     """
 
     def __init__(self, station: "Station") -> None:
@@ -30,7 +31,7 @@ class Store:
         self.read: Code | None = None
         self.misread = False
         self.busy = False
-        self.shown = False
+        self.done_at: object = None
         today, key = self._date(), _new_key()
         self._day: Day = station.database.write(lambda db: _begin(_migrated(db), today, key)).wait().value
 
@@ -57,11 +58,24 @@ class Store:
 
     def scan(self, raw: str) -> None:
         """A reader has read something: keep it for the screen."""
-        if self.shown:
+        if self.done_at is not None:
             # The visitor before is done, so this is somebody else, whose trade is not known.
             self._station.finish()
         self.read = rules.read_code(raw, int(self._station.settings["card_digits"]))
         self.misread = self.read is None
+
+    def type_in(self, digits: str) -> bool:
+        """The visitor has typed a member number: keep it for the screen; whether it is one."""
+        self.read = rules.read_code(digits, card_digits=0)
+        return self.read is not None
+
+    def without_code(self) -> None:
+        """The visitor goes on without a code."""
+        self.read, self.misread = None, False
+
+    def step(self) -> str:
+        """What the screen does now, as `rules.next_step` says."""
+        return rules.next_step(self.misread, self.judge(), self._station.session.facts.get("trade", ""))
 
     def judge(self) -> Verdict:
         """Whether the visitor at the screen would count now."""
@@ -109,7 +123,7 @@ class Store:
 
     def forget(self) -> None:
         """The visitor has gone."""
-        self.read, self.misread, self.shown, self._session = None, False, False, None
+        self.read, self.misread, self._session = None, False, None
 
     def _now(self) -> Moment:
         return Moment(self._station.clock.wall_ms(), self._station.clock.monotonic_ms())

@@ -51,7 +51,7 @@ class HelloScreen(ServiceScreen):
     def on_refresh(self) -> None:
         self._draw()
 
-    def overview(self, *_: object) -> None:
+    def overview(self) -> None:
         offered = self.station.store.facilities()
         is_open = rules.is_open(self.station.profile.hours, self.station.clock.now().time())
         self.pages = -(-len(offered) // A_PAGE) or 1

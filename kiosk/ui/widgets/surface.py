@@ -57,7 +57,8 @@ class Surface(Widget):
         # Not `right` and `top`: while `size` is being dispatched they are still the old ones.
         width, height = round(self.x + self.width) - x, round(self.y + self.height) - y
         if width < 2 or height < 2:
-            self._fill_patch.size = self._ring_patch.size = self._shadow_patch.size = (0, 0)
+            for patch in (self._fill_patch, self._ring_patch, self._shadow_patch):
+                _hide(patch)
             return
         radius = int(min(self.radius, width / 2 - 0.5, height / 2 - 0.5))
         _place(self._fill_patch, shapes.disc(radius), (x, y), (width, height))
@@ -68,6 +69,8 @@ class Surface(Widget):
                 (x, y),
                 (width, height),
             )
+        else:
+            _hide(self._ring_patch)
         if self.shadow:
             blur = max(2, round(18 * theme.u))
             drop = round(6 * theme.u)
@@ -78,6 +81,12 @@ class Surface(Widget):
 
 class Card(Surface, BoxLayout):
     """A white rounded box with a soft shadow; as high as its children ask unless told otherwise."""
+
+
+def _hide(image: BorderImage) -> None:
+    # Its corners would still be drawn at a size of nothing.
+    image.display_border = (0, 0, 0, 0)
+    image.size = (0, 0)
 
 
 def _place(image: BorderImage, patch: shapes.Patch, pos: tuple[int, int], size: tuple[int, int]) -> None:

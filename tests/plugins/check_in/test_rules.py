@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from plugins.check_in import rules
-from plugins.check_in.rules import Code, Day, Moment
+from plugins.check_in.rules import Code, Day, Moment, Verdict
 
 MINUTE = 60_000
 KEY = b"k" * 32
@@ -110,3 +110,19 @@ def test_the_anchor_stays_while_the_clock_is_honest() -> None:
     since = Moment(1000)
     assert rules.anchor(since, Moment(2000, 5)) is since
     assert rules.anchor(Moment(3000, 4), Moment(2000, 5)) == Moment(3000, 4)
+
+
+@pytest.mark.parametrize(
+    ("misread", "counts", "trade", "step"),
+    [
+        (True, True, "courier", "misread"),
+        (False, False, "courier", "again"),
+        (False, True, "courier", "sign"),
+        (False, True, "unsaid", "sign"),
+        (False, True, "", "ask"),
+    ],
+)
+def test_the_trade_is_asked_only_of_who_counts_and_has_not_said_it(
+    misread: bool, counts: bool, trade: str, step: str
+) -> None:
+    assert rules.next_step(misread, Verdict(counts), trade) == step

@@ -196,7 +196,7 @@ def test_a_code_read_twice_while_it_is_being_stored_counts_once(station: FakeSta
 
 def test_a_code_after_somebody_was_done_begins_a_new_session(station: FakeStation) -> None:
     sign_in(station, code=CODE)
-    station.store.shown = True
+    station.store.done_at = object()
     station.hook("scanned", "OTHER-001")
     assert ("finish",) in station.shell.asked
     assert station.shell.asked[-1] == ("go", "check_in", "scanned")
