@@ -30,8 +30,11 @@ def path(folder: Path, sha256: str) -> Path:
     return folder / sha256[:2] / sha256
 
 
-def add(conn: Connection, folder: Path, source: BinaryIO, name: str, kind: str, now: int) -> Media:
-    """Copy a file into the store: aside, verified by its hash, synced, then in place under that name."""
+def keep(folder: Path, source: BinaryIO, name: str, kind: str) -> Media:
+    """Copy a file into the folder: aside, hashed and synced, then in place under its hash.
+
+    Stations see it once it is recorded in the database.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     aside = folder / f".aside-{secrets.token_hex(8)}"
     digest, size = hashlib.sha256(), 0
@@ -49,8 +52,14 @@ def add(conn: Connection, folder: Path, source: BinaryIO, name: str, kind: str, 
         aside.replace(final)
     finally:
         aside.unlink(missing_ok=True)
-    upsert_one(conn, media, sha256=found.sha256, size=size, type=kind, name=name, added_at=now)
     return found
+
+
+def record(conn: Connection, found: Media, now: int) -> None:
+    """Let stations have a file that is in the folder."""
+    upsert_one(
+        conn, media, sha256=found.sha256, size=found.size, type=found.type, name=found.name, added_at=now
+    )
 
 
 def get(conn: Connection, sha256: str) -> Media | None:

@@ -103,7 +103,8 @@ class Town:
     def file(self, data: bytes) -> str:
         """A media file; its SHA-256."""
         with self.store.write() as conn:
-            kept = media.add(conn, self.store.media_dir, io.BytesIO(data), "news.ogg", "audio/ogg", self.at)
+            kept = media.keep(self.store.media_dir, io.BytesIO(data), "news.ogg", "audio/ogg")
+            media.record(conn, kept, self.at)
             return kept.sha256
 
     def book(self, station: str, number: int, starts_at: int, *, state: str = "open") -> None:
@@ -164,24 +165,7 @@ def open_town(folder: Path) -> Town:
 def fill(town: Town, n: int = 176) -> None:
     """A busy morning at `n` stations: three lost, one with a failing plugin, two not set up yet."""
     dice = random.Random(20261121)
-    roads = [
-        "织东",
-        "晓河",
-        "环城",
-        "菱湖",
-        "南街",
-        "北门",
-        "滨湖",
-        "车站",
-        "新市",
-        "埭溪",
-        "练市",
-        "双林",
-        "善琏",
-        "旧馆",
-        "八里店",
-        "织里",
-    ]
+    roads = ["织东", "晓河", "环城", "菱湖", "南街", "北门", "滨湖", "车站", "新市", "练市", "双林"]
     names = [f"s{number:03}" for number in range(1, n + 1)]
     for number, name in enumerate(names, 1):
         title = f"{roads[number % len(roads)]}{number:03} 站"
