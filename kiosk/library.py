@@ -1,7 +1,5 @@
 """Media files by their SHA-256: fetched aside, continued where they broke off, verified, then in place."""
 
-import hashlib
-import http.client
 import logging
 import os
 import random
@@ -85,11 +83,13 @@ class Library:
             failures = failures + 1 if failed else 0
 
     def _try(self, sha256: str) -> bool:
+        from http.client import HTTPException  # 40 ms of e-mail parsing, so on this thread
+
         if self._stopping:
             return True
         try:
             self.fetch(sha256)
-        except (HttpError, OSError, http.client.HTTPException) as err:
+        except (HttpError, OSError, HTTPException) as err:
             log.warning("media %s… is not here yet: %s", sha256[:8], err)
             return False
         self._here |= {sha256}
@@ -132,6 +132,8 @@ class Library:
         self._accept(part, sha256)
 
     def _accept(self, part: Path, sha256: str) -> None:
+        import hashlib
+
         with part.open("rb") as file:
             found = hashlib.file_digest(file, "sha256").hexdigest()
         if found != sha256:

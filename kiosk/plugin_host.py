@@ -261,15 +261,13 @@ def _parameters(hook: str) -> tuple[str, ...]:
 
 
 def _import(found: discovery.Found) -> ModuleType:
-    name = f"{found.module}.plugin"
-    loaded = sys.modules.get(name)
-    expected = found.folder / "plugin.py"
-    if loaded is not None and Path(loaded.__file__ or "").resolve() != expected.resolve():
+    package = sys.modules.get(found.module)
+    if package is not None and found.folder not in [Path(each).resolve() for each in package.__path__]:
         # Another folder's plugin of this id was loaded before in this process.
         for each in [key for key in sys.modules if key == found.module or key.startswith(found.module + ".")]:
             del sys.modules[each]
     importlib.invalidate_caches()
-    return importlib.import_module(name)
+    return importlib.import_module(f"{found.module}.plugin")
 
 
 def _misfit(module: ModuleType) -> tuple[str, int]:
