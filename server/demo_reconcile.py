@@ -5,6 +5,7 @@ import sqlite3
 import urllib.parse
 import urllib.request
 from collections import Counter
+from contextlib import closing
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from http.cookiejar import CookieJar
@@ -104,8 +105,8 @@ class Reconciliation:
 
     def _recorded(self) -> tuple[dict[tuple[str, int], dict[str, Any]], int]:
         """Every message of the station by stream and number, and the bookings it has shown as confirmed."""
-        with sqlite3.connect(f"file:{self._data / 'station.db'}?mode=ro", uri=True) as db:
-            name = json.loads(db.execute("SELECT value FROM _meta WHERE key = 'stream'").fetchone()[0])
+        with closing(sqlite3.connect(f"file:{self._data / 'station.db'}?mode=ro", uri=True)) as db:
+            name = db.execute("SELECT value FROM _meta WHERE key = 'stream'").fetchone()[0]
             rows = db.execute("SELECT number, body FROM _stream_up").fetchall()
             booked = db.execute("SELECT count(*) FROM legal_aid_booking WHERE status = 'confirmed'").fetchone()
         return {(name, number): json.loads(body) for number, body in rows}, booked[0]

@@ -56,7 +56,7 @@ AREAS = {
     "server": Area(
         "server",
         ("protocol", "server", *SERVER_LIBRARIES),
-        "protocol, server, its libraries; paho only in collector.py and simulate.py",
+        "protocol, server, its libraries; paho only in collector.py",
     ),
 }
 
@@ -65,7 +65,6 @@ ONLY_IN = {
     "kiosk/link.py": "paho",
     "kiosk/media/player.py": "mpv",
     "server/collector.py": "paho",
-    "server/simulate.py": "paho",
 }
 #: Composition roots put the parts together, so the table does not bind them.
 ROOTS = ("yizhan.py", "kiosk/__main__.py", "server/__main__.py")
