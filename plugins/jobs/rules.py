@@ -141,7 +141,15 @@ def sounds_like(letters: str, said: Sounds) -> bool:
 
     `sj`, `siji` and `sij` all find 司机. The last syllable may be unfinished, no word may be skipped.
     """
-    return any(_follows(letters, said, start) for start in range(len(said)))
+    first = letters[:1]
+    for start, readings in enumerate(said):
+        # Most places end here, which keeps a search among thousands of posts within a moment.
+        for reading in readings:
+            if reading.startswith(first):
+                if _follows(letters, said, start):
+                    return True
+                break
+    return False
 
 
 def _follows(letters: str, said: Sounds, start: int) -> bool:
@@ -217,6 +225,11 @@ def pay(post: Post) -> Phrase:
     if post.pay_min in (0, post.pay_max):
         return Phrase("pay_exact", {"pay": post.pay_max})
     return Phrase("pay_range", {"low": post.pay_min, "high": post.pay_max})
+
+
+def where(post: Post) -> list[str]:
+    """Who it is for and where, the place only if the company's name does not say it already."""
+    return [part for part in (post.company, "" if post.area in post.company else post.area) if part]
 
 
 def age(post: Post, today: date) -> Phrase:
