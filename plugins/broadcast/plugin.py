@@ -34,9 +34,9 @@ def stage(station: "Station") -> Stage | None:
 
 @hookimpl
 def screen(station: "Station", route: str) -> Any:
-    from plugins.broadcast.screen import ProgrammeScreen
+    from plugins.broadcast.screen import BroadcastScreen
 
-    return ProgrammeScreen(station)
+    return BroadcastScreen(station)
 
 
 @hookimpl
