@@ -32,10 +32,10 @@ def screen(station: "Station", route: str) -> Any:
 
 @hookimpl
 def scanned(station: "Station", code: str) -> bool:
-    if not station.store.busy:
-        station.store.scan(code)
+    if station.store.scan(code):
         station.go("scanned")
-    return True
+        return True
+    return bool(station.store.shown())
 
 
 @hookimpl

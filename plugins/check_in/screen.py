@@ -34,14 +34,11 @@ class CheckInScreen(ServiceScreen):
     def __init__(self, station: Station, route: str = "") -> None:
         super().__init__(station)
         self._draw: Callable[[], None] = lambda: None
+        station.store.shown = lambda: self.get_root_window() is not None
         self.proceed()
 
     def on_refresh(self) -> None:
         self._draw()
-
-    def on_parent(self, _: object, parent: object) -> None:
-        if parent is None and self.station.store.done_at is self:
-            self.station.store.done_at = None
 
     def proceed(self) -> None:
         """Go on as far as nothing needs to be asked."""
@@ -80,14 +77,12 @@ class CheckInScreen(ServiceScreen):
 
     def sign(self, trade: str) -> None:
         store = self.station.store
-        if store.busy:
-            return
         first = store.read is not None and bool(store.judge().first_today)
         self._message("saving", "", "timer-sand", kind="plain")
         store.sign_in(trade).then(lambda receipt: self.done(first) if receipt.ok else self.failed(trade))
 
     def done(self, first: bool) -> None:
-        self.station.store.done_at = self
+        self.station.store.done = True
         self._message(
             "done",
             "done_first" if first else "done_line",
@@ -98,7 +93,7 @@ class CheckInScreen(ServiceScreen):
         )
 
     def again(self, verdict: Verdict) -> None:
-        self.station.store.done_at = self
+        self.station.store.done = True
         since = verdict.since.wall_ms if verdict.since else self.station.clock.wall_ms()
         at = dt.datetime.fromtimestamp(since / 1000, self.station.clock.zone)
         self._message(

@@ -20,7 +20,7 @@ class Store:
     """Screens read it without waiting; it changes only once the disk has said yes.
 
     `read` is the member code of the visitor at the screen, `misread` that a reader gave something else.
-    `done_at` is the screen that tells a visitor of having checked in, while it is shown.
+    `shown()` says whether the plugin's screen is; `done` that the visitor has been told of having checked in.
     """
 
     def __init__(self, station: "Station") -> None:
@@ -30,8 +30,9 @@ class Store:
         self._session: tuple[str, Moment] | None = None
         self.read: Code | None = None
         self.misread = False
-        self.busy = False
-        self.done_at: object = None
+        self.shown: Callable[[], bool] = lambda: False
+        self.done = False
+        self._storing: Receipt[int] | None = None
         today, key = self._date(), _new_key()
         self._day: Day = station.database.write(lambda db: _begin(_migrated(db), today, key)).wait().value
 
@@ -56,13 +57,19 @@ class Store:
         self._station.database.write(lambda db: _begin(db, today, day.key)).then(begun)
         return True
 
-    def scan(self, raw: str) -> None:
-        """A reader has read something: keep it for the screen."""
-        if self.done_at is not None:
+    def scan(self, raw: str) -> bool:
+        """A reader has read something: keep it for the screen; whether the screen has something to say."""
+        code = rules.read_code(raw, int(self._station.settings["card_digits"]))
+        if self._storing is not None:
+            return False
+        if code is None and not self.shown():
+            # It may be meant for another service; nobody has begun to check in.
+            return False
+        if self.done:
             # The visitor before is done, so this is somebody else, whose trade is not known.
             self._station.finish()
-        self.read = rules.read_code(raw, int(self._station.settings["card_digits"]))
-        self.misread = self.read is None
+        self.read, self.misread = code, code is None
+        return True
 
     def type_in(self, digits: str) -> bool:
         """The visitor has typed a member number: keep it for the screen; whether it is one."""
@@ -91,22 +98,27 @@ class Store:
         return verdict
 
     def sign_in(self, trade: str) -> "Receipt[int]":
-        """Store the visit; `visits` includes it once the receipt is ok."""
+        """Store the visit; `visits` includes it once the receipt is ok. Called again meanwhile: the same one."""
+        if self._storing is not None:
+            return self._storing
         self.turn_day()
         day, now, code, session = self._day, self._now(), self.read, self._station.session
         who = None if code is None else rules.person(code, day.key)
         first_today = {} if who is None else {"first_today": who not in day.people}
-        self.busy = True
 
         def visit(db: "sqlite_utils.Database") -> None:
-            db.execute("UPDATE check_in_day SET visits = visits + 1 WHERE day = ?", [day.day])
+            db.execute(
+                "INSERT INTO check_in_day (day, visits) VALUES (?, 1)"
+                " ON CONFLICT (day) DO UPDATE SET visits = visits + 1",
+                [day.day],
+            )
             if who is not None:
                 db.execute(
                     "INSERT OR REPLACE INTO check_in_person VALUES (?, ?, ?)", [day.day, who, now.wall_ms]
                 )
 
         def stored(receipt: "Receipt[int]") -> None:
-            self.busy = False
+            self._storing = None
             if not receipt.ok:
                 return
             day.visits += 1
@@ -117,13 +129,15 @@ class Store:
             self._station.refresh()
 
         method = "tap" if code is None else code.method
-        return self._station.report("checked_in", also=visit, trade=trade, method=method, **first_today).then(
-            stored
+        self._storing = self._station.report(
+            "checked_in", also=visit, trade=trade, method=method, **first_today
         )
+        return self._storing.then(stored)
 
     def forget(self) -> None:
         """The visitor has gone."""
-        self.read, self.misread, self._session = None, False, None
+        self.read, self.misread, self.done, self._session = None, False, False, None
+        self.shown = lambda: False
 
     def _now(self) -> Moment:
         return Moment(self._station.clock.wall_ms(), self._station.clock.monotonic_ms())

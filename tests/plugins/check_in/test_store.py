@@ -50,7 +50,8 @@ def test_what_is_not_stored_is_not_counted(station: FakeStation) -> None:
     station.settle()
     assert not receipt.ok
     assert station.store.visits() == 0
-    assert not station.store.busy
+    assert station.store.sign_in("courier") is not receipt
+    station.settle()
     assert station.events("checked_in") == []
     assert "trade" not in station.session.facts
 
@@ -178,8 +179,11 @@ def test_a_code_opens_the_screen_and_is_forgotten_with_the_session(station: Fake
     assert station.store.read is None
 
 
-def test_what_is_no_code_is_said_and_counts_nothing(station: FakeStation) -> None:
-    station.hook("scanned", "12:;")
+def test_what_is_no_code_is_left_to_others_unless_somebody_is_checking_in(station: FakeStation) -> None:
+    assert station.hook("scanned", "48213") is False
+    assert station.shell.asked == []
+    station.store.shown = lambda: True
+    assert station.hook("scanned", "12:;") is True
     assert station.store.misread
     assert station.store.read is None
 
@@ -188,7 +192,8 @@ def test_a_code_read_twice_while_it_is_being_stored_counts_once(station: FakeSta
     station.hook("scanned", CODE)
     station.store.sign_in("courier")
     asked = len(station.shell.asked)
-    station.hook("scanned", CODE)
+    station.store.shown = lambda: True
+    assert station.hook("scanned", CODE) is True
     assert len(station.shell.asked) == asked
     station.settle()
     assert station.store.visits() == 1
@@ -196,7 +201,7 @@ def test_a_code_read_twice_while_it_is_being_stored_counts_once(station: FakeSta
 
 def test_a_code_after_somebody_was_done_begins_a_new_session(station: FakeStation) -> None:
     sign_in(station, code=CODE)
-    station.store.done_at = object()
+    station.store.done = True
     station.hook("scanned", "OTHER-001")
     assert ("finish",) in station.shell.asked
     assert station.shell.asked[-1] == ("go", "check_in", "scanned")
