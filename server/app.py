@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 from zoneinfo import ZoneInfo
 
 from protocol.manifest import Manifest
@@ -21,6 +21,9 @@ from server.live import Live
 from server.manifests import SHIPPED, read_all
 from server.store import Store, down, messages, sessions, stations
 from server.times import ZONE
+
+if TYPE_CHECKING:
+    from server.collector import Collector
 
 log = logging.getLogger(__name__)
 
@@ -54,7 +57,8 @@ class Headquarters:
     store: Store
     manifests: dict[str, Manifest]
     live: Live
-    broker_host: str = ""
+    broker: Broker | None = None
+    collector: "Collector | None" = None
     _ends: list[Callable[[], None]] = field(default_factory=list)
 
     @classmethod
@@ -78,7 +82,7 @@ class Headquarters:
         broker.start(active)
         self._ends.append(broker.stop)
         self.live.mqtt_host = "" if self.options.mqtt is None else broker.host
-        self.live.mqtt_port, self.broker_host = broker.port, broker.host
+        self.live.mqtt_port, self.broker = broker.port, broker
         collector = Collector(
             self.store,
             lambda downlink: Ingest(self.store, self.manifests, downlink),
@@ -87,6 +91,7 @@ class Headquarters:
             on_stations=broker.update,
         )
         collector.start()
+        self.collector = collector
         self._ends.append(collector.stop)
 
     def daily(self) -> None:
@@ -152,7 +157,7 @@ def run(options: Options, say: Say = print) -> int:
         headquarters.daily()
         live = headquarters.live
         host, port = listener.getsockname()[:2]
-        say(f"Broker: mqtt://{headquarters.broker_host}:{live.mqtt_port}")
+        say(f"Broker: mqtt://{live.mqtt_host or options.mqtt_host}:{live.mqtt_port}")
         app = create_app(headquarters.store, headquarters.manifests, live)
         _serve(app, listener, lambda: say(f"Headquarters: http://{_spoken(host)}:{port}/"))
     finally:

@@ -220,31 +220,39 @@ class Collector:
         return items
 
     def _work(self, items: list[_Item]) -> None:
-        arrivals: list[Arrival] = []
-        states: dict[str, State] = {}
+        states: list[tuple[str, State]] = []
+        arrivals: dict[str, list[Arrival]] = {}
         for item in items:
             if isinstance(item, Arrival):
-                arrivals.append(item)
+                arrivals.setdefault(item.station, []).append(item)
             elif isinstance(item, tuple):
-                states[item[0]] = item[1]
+                if item[0] in arrivals:  # what it said before its good-bye comes before its good-bye
+                    self._settle(states, arrivals)
+                    states, arrivals = [], {}
+                states.append(item)
             elif isinstance(item, _Connected):
                 self._downlink.reconnected()
+        self._settle(states, arrivals)
+
+    def _settle(self, states: list[tuple[str, State]], arrivals: dict[str, list[Arrival]]) -> None:
+        """Births and wills, then frames; of each station in the order in which they came."""
         acks: dict[str, Ack] = {}
         if states:
             self._states(states)
         if arrivals:
-            outcome = self._ingest.take(arrivals)
+            batch = [arrival for each in arrivals.values() for arrival in each]
+            outcome = self._ingest.take(batch)
             acks = outcome.acks
             for station in outcome.heard:
                 self._downlink.heard(station)
-            self._live.frames += len(arrivals)
+            self._live.frames += len(batch)
             self._live.messages += outcome.stored
             self._live.commits += 1
         self._downlink.pump(self._store, acks)
 
-    def _states(self, states: dict[str, State]) -> None:
-        now, changed = self._wall_ms(), []
-        for station, state in states.items():
+    def _states(self, states: list[tuple[str, State]]) -> None:
+        now, changed = self._wall_ms(), {}
+        for station, state in states:
             if not self._ingest.knows(station):
                 continue
             old = self._ingest.presences.get(station, presence.unknown(station))
@@ -254,11 +262,10 @@ class Collector:
             elif not new.online:
                 self._downlink.gone(station)
             if new != old:
-                self._ingest.presences[station] = new
-                changed.append(new)
+                self._ingest.presences[station] = changed[station] = new
         if changed:
             with self._store.write() as conn:
-                presence.store(conn, changed)
+                presence.store(conn, changed.values())
 
     def _poll(self) -> None:
         """See what other threads and processes have changed."""

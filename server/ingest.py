@@ -206,9 +206,9 @@ class Ingest:
         if cursor is None:
             batch.tally.add("foreign_stream", station, arrival.payload)
             return
-        self._watch_clones(batch.tally, cursor, frame)
         accepted = Receiver(cursor.upto).offer(frame.first, len(frame.msgs), frame.low)
         if accepted is not None:
+            self._watch_clones(batch.tally, cursor, frame)
             if accepted.lost:
                 streams.record_lost(conn, cursor, *accepted.lost, arrival.at)
                 n = accepted.lost[1] - accepted.lost[0] + 1
@@ -222,7 +222,7 @@ class Ingest:
         self, conn: Connection, batch: _Batch, cursor: Cursor, arrival: Arrival, frame: Frame, skip: int
     ) -> None:
         station, now, day = arrival.station, arrival.at, arrival.at // DAY_MS
-        time = Timekeeper(cursor.boot, cursor.last_at)
+        time = Timekeeper(cursor.last_at)
         decode, rows, counts = messages.decode, batch.rows, batch.counts
         for number, raw in enumerate(frame.msgs[skip:], frame.first + skip):
             message, valid = decode(raw), True
@@ -232,7 +232,7 @@ class Ingest:
                 body = message.raw.decode("utf-8", "backslashreplace").replace("\0", "\\0")
                 rows.append((day, cursor.id, number, "unknown", False, time.last_at, "unsure", now, body))
                 continue
-            stamp = time.judge(message.at, message.up, frame.boot, frame.sent, frame.up, now)
+            stamp = time.judge(message.at, message.up, frame.sent, frame.up, now)
             if isinstance(message, Event):
                 try:
                     self._check(message)
@@ -256,7 +256,7 @@ class Ingest:
             rows.append(
                 (day, cursor.id, number, kind, valid, stamp.at, stamp.clock, now, bytes(raw).decode())
             )
-        cursor.boot, cursor.last_at = time.boot, time.last_at
+        cursor.boot, cursor.last_at = frame.boot, time.last_at
         batch.outcome.stored += len(frame.msgs) - skip
 
     def _check(self, event: Event) -> None:
@@ -324,7 +324,7 @@ class Ingest:
         return cursor
 
     def _watch_clones(self, tally: Tally, cursor: Cursor, frame: Frame) -> None:
-        """Two machines with one disk show as an older stream, or an older boot, that speaks again."""
+        """In new messages an older stream, or an older boot, speaks again: two machines with one disk."""
         newest = self._newest.setdefault(cursor.station, cursor.id)
         if cursor.id < newest:
             tally.add("clone", cursor.station, problem=f"stream {cursor.name} speaks beside a newer one")

@@ -1,0 +1,292 @@
+"""What a station says is counted once, whatever happens on the way; both brokers, real processes."""
+
+import sqlite3
+import time
+
+import pytest
+
+from protocol import messages
+from protocol.frame import Ack
+from protocol.messages import Event
+from server.store import content, stations, streams, watermarks
+from tests.server.headquarters import SLOTS, Office, eventually
+from tests.server.station_client import StationClient, wall_ms
+
+
+def test_counts_are_exact_over_restarts_of_headquarters(office: Office) -> None:
+    with office.station("st-1") as one, office.station("st-2") as two:
+        one.check_in(700)
+        two.check_in(300)
+        one.acked()
+        office.restart()
+        one.check_in(55)
+        two.check_in(45)
+        one.acked()
+        two.acked()
+    assert office.rollups() == {"st-1": 755, "st-2": 345}
+    assert office.stored("st-1") == 755
+    assert office.agrees()
+
+
+def test_repeated_frames_change_nothing(nats_office: Office) -> None:
+    with nats_office.station("st-1") as station:
+        station.check_in(10)
+        station.acked()
+        before = station.frame(1, station.outbox)
+        for _ in range(5):
+            station.publish(before)
+        station.check_in(1)
+        station.acked()
+    assert nats_office.rollups() == {"st-1": 11}
+    assert nats_office.agrees()
+
+
+def test_a_frame_beyond_a_gap_is_not_stored_until_the_gap_is_filled(nats_office: Office) -> None:
+    with nats_office.station("st-1") as station:
+        station.check_in(5)
+        station.acked()
+        later = [messages.encode(Event(at=wall_ms(), plugin="check_in", name="opened"))]
+        station.publish(station.frame(9, later))
+        station.check_in(3)
+        station.acked()
+        assert nats_office.stored("st-1") == 8
+        station.check_in(1)
+        station.acked(9)
+    assert nats_office.stored("st-1") == 9
+
+
+def test_what_the_station_has_let_go_is_recorded_as_lost(nats_office: Office) -> None:
+    with nats_office.station("st-1") as station:
+        station.check_in(2)
+        station.acked()
+        body = messages.encode(Event(at=wall_ms(), plugin="hello", name="opened"))
+        station.publish(station.frame(10, [body], low=10))
+        eventually(lambda: nats_office.stored("st-1") == 3)
+    with nats_office.store.read() as conn:
+        assert streams.lost_messages(conn) == {"st-1": 7}
+
+
+def test_a_station_cannot_speak_or_listen_for_another(office: Office) -> None:
+    with office.station("st-1") as one, office.station("st-2") as two:
+        two.check_in(1)
+        two.acked()
+        forged = two.frame(2, [messages.encode(Event(at=wall_ms(), plugin="hello", name="opened"))])
+        one.publish(forged, topic=two.topic("up"))
+        one.publish(b'{"online":false,"n":99}', topic=two.topic("state"))
+        one.check_in(1)
+        one.acked()
+        two.check_in(1)
+        two.acked()
+        assert office.stored("st-2") == 2
+        seen = office.presence("st-2")
+        assert seen is not None
+        assert seen.online
+        heard = []
+        one._client.message_callback_add(two.topic("down"), lambda *_: heard.append(1))
+        one._client.subscribe(two.topic("down"))
+        one._client.subscribe("yz/1/#")
+        two.check_in(1)
+        two.acked()
+        one.check_in(1)
+        one.acked()
+        assert not heard
+
+
+def test_a_stream_of_another_station_is_refused(nats_office: Office) -> None:
+    with nats_office.station("st-1") as one, nats_office.station("st-2") as two:
+        one.check_in(1)
+        one.acked()
+        two.stream = one.stream
+        two.publish(two.frame(2, one.outbox))
+        eventually(lambda: nats_office.refused().get(("foreign_stream", "st-2")) == 1)
+        assert nats_office.stored("st-2") == 0
+
+
+def test_malformed_frames_are_counted_and_harm_nobody(nats_office: Office) -> None:
+    with nats_office.station("st-1") as bad, nats_office.station("st-2") as good:
+        for payload in (b"", b"{", b"\x1f\x8bnot gzip", b'{"v":9,"stream":"x","first":1}', b"x" * 300_000):
+            bad.publish(payload)
+        bad.publish(b'{"v":1,"stream":"y","first":0}')
+        good.check_in(20)
+        good.acked()
+        bad.check_in(1)
+        bad.acked()
+    assert nats_office.refused() == {
+        ("json", "st-1"): 2,
+        ("gzip", "st-1"): 1,
+        ("version", "st-1"): 1,
+        ("size", "st-1"): 1,
+        ("range", "st-1"): 1,
+    }
+    assert nats_office.rollups() == {"st-1": 1, "st-2": 20}
+
+
+def test_a_revoked_station_is_cut_off(office: Office) -> None:
+    with office.station("st-1") as one, office.station("st-2") as two:
+        one.check_in(1)
+        one.acked()
+        with office.store.write() as conn:
+            stations.revoke(conn, "st-1", wall_ms())
+        office.hq.live.notice()
+        eventually(lambda: not one._client.is_connected())
+        two.check_in(1)
+        two.acked()
+        assert office.stored("st-1") == 1
+
+
+def test_of_two_requests_for_one_slot_exactly_one_is_confirmed(nats_office: Office) -> None:
+    office = nats_office
+    office.slot("S1")
+    for n, start in enumerate(("09:30", "10:00", "10:30", "11:00", "11:30"), 2):
+        office.slot(f"S{n}", start=start)
+    with office.station("st-1") as one, office.station("st-2") as two:
+        one.book("S1", "r-one")
+        two.book("S1", "r-two")
+        replies = {one.reply().status: one, two.reply().status: two}
+        assert replies.keys() == {"confirmed", "taken"}
+    with office.store.read() as conn:
+        slot = content.row(conn, SLOTS, "S1")
+    assert slot is not None
+    assert slot["free"] is False
+
+
+def test_a_reply_leaves_at_once_and_a_repeated_request_gets_the_same_one(nats_office: Office) -> None:
+    nats_office.slot("S1")
+    with nats_office.station("st-1") as station:
+        station.heartbeat()
+        station.acked()
+        began = time.monotonic()
+        station.book("S1", "r-1")
+        first = station.reply()
+        took = time.monotonic() - began
+        assert first.status == "confirmed"
+        assert first.d["slot"] == "S1"
+        station.book("S1", "r-1")
+        again = station.reply()
+        assert (again.id, again.status, again.d) == (first.id, first.status, first.d)
+    assert took < 1.0  # on a busy machine; alone it is some 15 ms
+
+
+def test_replies_that_the_station_did_not_get_come_again(nats_office: Office) -> None:
+    nats_office.slot("S1")
+    with nats_office.station("st-1") as station:
+        station.book("S1", "r-1")
+        assert station.reply().status == "confirmed"
+        station.acked()
+        # The station lost its disk since: it owns nothing of the stream down, and says so.
+        station.forget_down()
+        station._ack = Ack(station._heard, 0)
+        station.heartbeat()
+        assert station.reply().id == "r-1"
+
+
+def test_a_changed_collection_pokes_every_station(nats_office: Office) -> None:
+    with nats_office.station("st-1") as one, nats_office.station("st-2") as two:
+        one.heartbeat()
+        two.heartbeat()
+        one.acked()
+        two.acked()
+        nats_office.slot("S1")
+        one.poke(SLOTS)
+        two.poke(SLOTS)
+
+
+def test_only_a_heartbeat_moves_the_watermark(nats_office: Office) -> None:
+    def mark() -> int | None:
+        with nats_office.store.read() as conn:
+            return watermarks.every(conn).get("st-1")
+
+    with nats_office.station("st-1") as station:
+        station.check_in(3)
+        station.acked()
+        assert mark() is None
+        before = wall_ms()
+        station.heartbeat()
+        station.acked()
+        reached = mark()
+        assert reached is not None
+        assert before - 5 <= reached <= wall_ms()
+        station.check_in(3)
+        station.acked()
+        assert mark() == reached
+
+
+def test_a_will_of_an_older_connection_changes_nothing(nats_office: Office) -> None:
+    with nats_office.station("st-1") as station:
+        station._births = 6
+        station.publish(b'{"online":true,"n":7,"boot":"b"}', topic=station.topic("state"))
+        station.publish(b'{"online":false,"n":6,"boot":"a"}', topic=station.topic("state"))
+        station.heartbeat()
+        station.acked()
+        seen = nats_office.presence("st-1")
+        assert seen is not None
+        assert seen.online
+        assert seen.counter == 7
+        station._births = 7
+        station.boot = "b"
+    eventually(lambda: not nats_office.presence("st-1").online)  # type: ignore[union-attr]
+
+
+def test_a_station_that_dies_is_offline_by_its_will(office: Office) -> None:
+    with office.station("st-1") as station:
+        station.heartbeat()
+        station.acked()
+        station._client.loop_stop()
+        station._client._sock_close()  # a cut cable: no good-bye
+        eventually(lambda: not office.presence("st-1").online)  # type: ignore[union-attr]
+
+
+def test_a_broker_that_dies_is_started_again_and_nothing_is_lost(nats_office: Office) -> None:
+    with nats_office.station("st-1") as station:
+        station.check_in(10)
+        station.acked()
+        nats_office.kill_broker()
+        station.check_in(10)
+        station.acked()
+    assert nats_office.rollups() == {"st-1": 20}
+
+
+def test_a_locked_database_takes_nothing_and_recovers_alone(nats_office: Office) -> None:
+    with nats_office.station("st-1") as station:
+        station.heartbeat()
+        station.acked()
+        other = sqlite3.connect(nats_office.options.data / "headquarters.sqlite", isolation_level=None)
+        other.execute("BEGIN IMMEDIATE")
+        station.check_in(10)
+        eventually(lambda: nats_office.hq.live.stale_since is not None)
+        assert station._sender.acked == 1
+        other.execute("ROLLBACK")
+        other.close()
+        eventually(lambda: nats_office.hq.live.stale_since is None)
+        station.acked()
+    assert nats_office.rollups() == {"st-1": 10}
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")  # that is the fault
+def test_a_dead_mqtt_thread_is_replaced(nats_office: Office) -> None:
+    collector = nats_office.collector
+    with nats_office.station("st-1") as station:
+        station.heartbeat()
+        station.acked()
+
+        def broken(*_: object) -> None:
+            raise RuntimeError("a callback that raises")
+
+        collector._client.on_message = broken
+        station.publish(b"{}")
+        eventually(lambda: collector._client.on_message is not broken)
+        station.check_in(1)
+        station.acked()
+
+
+def test_unclaimed_credentials_do_not_get_in(office: Office) -> None:
+    claimed = office.claim("st-1")
+    office.hq.live.notice()
+    stranger = StationClient(type(claimed)("st-1", "token", "wrong password"), office.port)
+    stranger._client.connect("127.0.0.1", office.port)
+    refused = []
+    stranger._client.on_connect = lambda _c, _u, _f, reason, _p: refused.append(reason.is_failure)
+    stranger._client.loop_start()
+    eventually(lambda: bool(refused))
+    stranger._client.loop_stop()
+    assert refused[0]
