@@ -28,14 +28,14 @@ class Booking(msgspec.Struct, frozen=True):
     placed_at: int
 
 
-class Stations(msgspec.Struct, frozen=True):
+class StationList(msgspec.Struct, frozen=True):
     """Every station with the day's visits."""
 
     day: str
     stations: list[StationLine]
 
 
-class Bookings(msgspec.Struct, frozen=True):
+class BookingList(msgspec.Struct, frozen=True):
     """Bookings by the time of their slot."""
 
     bookings: list[Booking]
@@ -54,7 +54,7 @@ _PLACE: Final = "#/components/schemas/{name}"
 def components() -> dict[str, Any]:
     """The JSON Schemas of the answers, for the OpenAPI document."""
     _, found = msgspec.json.schema_components(
-        [Overview, Stations, Bookings, Count, Problem], ref_template=_PLACE
+        [Overview, StationList, BookingList, Count, Problem], ref_template=_PLACE
     )
     return found
 
@@ -79,21 +79,21 @@ def overview(request: Request, day: date | None = None) -> Response:
     return _json(_overview(request, day))
 
 
-@router.get("/stations", responses=_answers(Stations), response_class=Response)
+@router.get("/stations", responses=_answers(StationList), response_class=Response)
 def stations(request: Request, day: date | None = None) -> Response:
     """Every station: online, lost, complete up to when, and its visits of the day."""
     found = _overview(request, day)
-    return _json(Stations(found.day, found.stations))
+    return _json(StationList(found.day, found.stations))
 
 
-@router.get("/bookings", responses=_answers(Bookings), response_class=Response)
+@router.get("/bookings", responses=_answers(BookingList), response_class=Response)
 def bookings(request: Request, since: Annotated[int | None, Query(ge=0)] = None) -> Response:
     """Bookings whose slot starts at `since` (ms) or later; all without it."""
     site = sites.of(request)
     with site.store.read() as conn:
         found = queries.bookings(conn, since)
     names = Booking.__struct_fields__
-    return _json(Bookings([Booking(**{name: getattr(each, name) for name in names}) for each in found]))
+    return _json(BookingList([Booking(**{name: getattr(each, name) for name in names}) for each in found]))
 
 
 @router.get("/events/count", responses=_answers(Count), response_class=Response)

@@ -49,7 +49,7 @@ class Town:
         with self.store.write() as conn:
             code = stations.add(conn, name, name=title or name, now=then, **profile)
             if not claimed:
-                return code
+                return stations.new_code(conn, name, self.at)
             token = self.tokens[name] = stations.claim(conn, code, then).token
         self.heard([name])
         return token
