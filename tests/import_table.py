@@ -122,7 +122,8 @@ def allowed(each: Import) -> bool:
         return each.file.startswith("plugins/") and "own" in area.may and mine
     if top == "kiosk":
         # plugins.X.screen and kiosk.ui may use the widgets, nothing else may.
-        return ("kiosk.ui" if each.module.startswith("kiosk.ui") else "kiosk") in area.may
+        of_ui = each.module == "kiosk.ui" or each.module.startswith("kiosk.ui.")
+        return ("kiosk.ui" if of_ui else "kiosk") in area.may
     return top in area.may
 
 
