@@ -47,7 +47,7 @@ class Words:
         between = self._tr("between")
         matters = between.join(self._tr(f"{each}_short") for each in duty.matters)
         place = f"{self.day(duty.date)} {duty.room}".strip()
-        return f"{matters}   {place}".strip()
+        return f"{matters}    {place}".strip()
 
     def outlook(self, outlook: Outlook) -> str:
         """The live line of the tile."""
