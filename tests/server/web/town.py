@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cache
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -155,11 +156,20 @@ class Town:
 
 def open_town(folder: Path) -> Town:
     """An empty town with one user."""
-    store = Store(folder)
-    with store.write() as conn:
+    town = enter(folder)
+    with town.store.write() as conn:
         users.add(conn, NAME, PASSWORD, ms(NOW))
-    manifests, _ = read_all()
-    return Town(store, manifests, Live(broker_connected=True, mqtt_port=1884))
+    return town
+
+
+def enter(folder: Path) -> Town:
+    """A town whose files are there already."""
+    return Town(Store(folder), dict(_manifests()), Live(broker_connected=True, mqtt_port=1884))
+
+
+@cache
+def _manifests() -> dict[str, Manifest]:
+    return read_all()[0]
 
 
 def fill(town: Town, n: int = 176) -> None:
