@@ -13,7 +13,7 @@ class Handler(BaseHTTPRequestHandler):
     """Looks the path up in the server's `answers`; a path without query first, then its longest beginning."""
 
     protocol_version = "HTTP/1.1"
-    server: "Web"  # type: ignore[assignment]
+    server: "Web"
 
     def do_GET(self) -> None:
         self.server.asked.append((self.path, dict(self.headers.items())))

@@ -1,0 +1,316 @@
+"""The whole station without a window: plugins, both streams, the replica, and what remains after a fall."""
+
+import hashlib
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from kiosk import claim, quarantine, ui_thread
+from kiosk.errors import AlreadyRunning
+from kiosk.options import Options
+from kiosk.quarantine import Culprit
+from kiosk.runtime import Runtime
+from kiosk.shell import NoShell
+from kiosk.testing import FakePlayer
+from protocol.messages import Fault, Heartbeat, Poke, Reply
+from tests.kiosk import plugin_folder
+from tests.kiosk.conftest import Broker
+from tests.kiosk.headquarters import Headquarters
+from tests.kiosk.web import Web
+
+CODE = """
+@hookimpl
+def setup(station):
+    station.database.write(lambda db: db.execute("CREATE TABLE IF NOT EXISTS desk_answer (id, how)")).wait()
+    return {"answers": [], "changed": []}
+
+@hookimpl
+def tile(station):
+    return Tile(live=str(len(station.content("posts"))))
+
+@hookimpl
+def reply(station, reply):
+    station.store["answers"].append(reply.id)
+    if reply.status == "poison":
+        raise ValueError("on purpose")
+    station.database.write(
+        lambda db: db.execute("INSERT INTO desk_answer VALUES (?, ?)", [reply.id, reply.status]).rowcount
+    )
+
+@hookimpl
+def content_changed(station, collection):
+    station.store["changed"].append(collection)
+
+@hookimpl
+def scanned(station, code):
+    return code == "mine"
+"""
+
+
+class Site:
+    """A data directory, a folder of plugins, a broker, a web server: `start` makes a station of it."""
+
+    def __init__(self, tmp_path: Path, broker: Broker, web: Web) -> None:
+        self.data, self.plugins, self.broker, self.web = tmp_path / "data", tmp_path / "plugins", broker, web
+        self.plugins.mkdir()
+        self.runtimes: list[Runtime] = []
+        web.give("/station/v1/content/station.profile", {"revision": 0})
+        web.give("/station/v1/content/desk.posts", {"revision": 0})
+
+    def claim(self) -> None:
+        mqtt = claim.Mqtt(port=self.broker.port, user="test-01", password="p")
+        claim.save(self.data, claim.Credentials("test-01", "token", mqtt, server=self.web.url))
+
+    def start(self, **options: Any) -> Runtime:
+        runtime = Runtime(
+            Options(self.data, plugins=(self.plugins,), **options),
+            player=FakePlayer(),  # type: ignore[arg-type]
+        )
+        self.runtimes.append(runtime)
+        runtime.start()
+        return runtime
+
+    def stop(self) -> None:
+        self.runtimes.pop().stop()
+        ui_thread.uninstall()
+
+
+@pytest.fixture
+def site(tmp_path: Path, broker: Broker) -> Iterator[Site]:
+    with Web() as web:
+        site = Site(tmp_path, broker, web)
+        plugin_folder.write(site.plugins, "desk", CODE)
+        yield site
+        while site.runtimes:
+            site.stop()
+
+
+def until(condition: Callable[[], object], timeout: float = 15.0) -> None:
+    """Play the UI thread until the condition holds."""
+    end = time.monotonic() + timeout
+    while not condition():
+        assert time.monotonic() < end, "waited in vain"
+        ui_thread.pump(0.02)
+
+
+def store(runtime: Runtime) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = runtime.host["desk"].station.store
+    return found
+
+
+def said(runtime: Runtime, kind: type) -> list[Any]:
+    from protocol.messages import decode
+
+    rows = runtime.database.read(
+        lambda db: db.execute("SELECT body FROM _stream_up ORDER BY number").fetchall()
+    )
+    return [message for (body,) in rows.wait().value if isinstance(message := decode(body), kind)]
+
+
+def test_an_unclaimed_station_works_without_any_network(site: Site) -> None:
+    runtime = site.start()
+    station = runtime.host["desk"].station
+    assert station.report("seen", count=1).wait().value == 2  # the heartbeat was first
+    assert station.public_url("x") == ""
+    assert not runtime.online
+    assert runtime.host.call("desk", "tile").live == "0"
+    assert runtime.profile.name == ""
+
+
+def test_nothing_heavy_is_loaded_before_it_is_needed(tmp_path: Path) -> None:
+    code = (
+        "import sys, kiosk.runtime, kiosk.__main__, kiosk.supervisor;"
+        "heavy = {'kivy', 'paho', 'nacl', 'sqlite_utils', 'urllib.request', 'http.client', 'pypinyin',"
+        " 'babel', 'segno', 'asyncio', 'email'};"
+        "sys.exit(' '.join(heavy & set(sys.modules)) or 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_from_the_touch_to_headquarters_and_back(site: Site) -> None:
+    site.claim()
+    with Headquarters(site.broker.port) as headquarters:
+        runtime = site.start()
+        station = runtime.host["desk"].station
+        asked = station.request("ask", slot="s1").wait().value
+        headquarters.wait(lambda: len(headquarters.numbers()) == 2)
+        first, second = headquarters.heard[runtime.outbox.stream].values()
+        assert isinstance(first, Heartbeat)
+        assert first.health["plugins"] == 1
+        assert second.id == asked  # type: ignore[union-attr]
+        until(lambda: runtime.online and station.online)
+
+        headquarters.say(Reply(id=asked, plugin="desk", name="ask", status="confirmed", d={"code": "48213"}))
+        until(lambda: store(runtime)["answers"])
+        headquarters.resend()
+        headquarters.say(Reply(id="r2", plugin="desk", name="ask", status="taken"))
+        until(lambda: len(store(runtime)["answers"]) == 2)
+        assert store(runtime)["answers"] == [asked, "r2"]
+        answers = runtime.database.read(lambda db: db.execute("SELECT id FROM desk_answer").fetchall())
+        assert answers.wait().value == [(asked,), ("r2",)]
+        shell = runtime.shell
+        assert isinstance(shell, NoShell)
+        assert ("refresh", "desk") in shell.asked
+
+
+def test_an_answer_that_came_just_before_the_power_went_is_delivered_after_it(site: Site) -> None:
+    site.claim()
+    with Headquarters(site.broker.port) as headquarters:
+        runtime = site.start()
+        until(lambda: runtime.link is not None and runtime.link._ready)
+        headquarters.say(Reply(id="r1", plugin="desk", name="ask", status="confirmed"))
+        headquarters.wait(
+            lambda: headquarters.acked.get("hq-1") == 1
+        )  # stored; the UI thread has not seen it
+        site.stop()
+        again = site.start()
+        until(lambda: store(again)["answers"] == ["r1"])
+        site.stop()
+        assert site.start() is not None
+        ui_thread.pump(0.1)
+        assert store(site.runtimes[-1])["answers"] == []
+
+
+def test_an_answer_on_which_the_plugin_fails_is_tried_again_but_not_for_ever(site: Site) -> None:
+    site.claim()
+    with Headquarters(site.broker.port) as headquarters:
+        runtime = site.start()
+        until(lambda: runtime.link is not None and runtime.link._ready)
+        headquarters.say(Reply(id="r1", plugin="desk", name="ask", status="poison"))
+        until(lambda: store(runtime)["answers"])
+        tries = []
+        for _ in range(6):
+            site.stop()
+            runtime = site.start()
+            ui_thread.pump(0.1)
+            runtime.database.read(lambda db: None).wait()
+            tries.append(len(store(runtime)["answers"]))
+        assert tries == [1, 1, 1, 1, 0, 0]
+
+
+def test_a_poke_brings_new_content_and_its_files_to_the_plugin(site: Site) -> None:
+    site.claim()
+    data = b"sound" * 1000
+    sha = hashlib.sha256(data).hexdigest()
+    with Headquarters(site.broker.port) as headquarters:
+        runtime = site.start()
+        until(lambda: runtime.link is not None and runtime.link._ready)
+        site.web.give(f"/station/v1/media/{sha}", data)
+        rows = {"revision": 1, "upserts": [{"post_id": "a", "clip": sha}]}
+        site.web.give("/station/v1/content/desk.posts?since=0", rows)
+        headquarters.say(Poke(collections=["desk.posts"]))
+        until(lambda: runtime.host["desk"].station.media(sha))
+        until(lambda: len(store(runtime)["changed"]) == 2)  # the row, then its file
+        assert runtime.host.call("desk", "tile").live == "1"
+        path = runtime.host["desk"].station.media(sha)
+        assert path is not None
+        assert path.read_bytes() == data
+    site.stop()
+    site.web.answers.clear()
+    offline = site.start()
+    assert offline.host.call("desk", "tile").live == "1"
+    assert offline.host["desk"].station.media(sha) == path
+
+
+def test_the_profile_comes_from_headquarters(site: Site) -> None:
+    site.claim()
+    row = {"station": "test-01", "name": "织东路", "manager_phone": "1", "offices": {"legal": "a2V5"}}
+    site.web.give("/station/v1/content/station.profile?since=0", {"revision": 1, "upserts": [row]})
+    runtime = site.start()
+    until(lambda: runtime.profile.name == "织东路")
+    assert runtime.profile.id == "test-01"
+    assert runtime._offices() == {"legal": "a2V5"}
+    until(lambda: ("refresh", "") in runtime.shell.asked)  # type: ignore[attr-defined]
+
+
+def test_a_fault_is_told_to_headquarters_without_values(site: Site) -> None:
+    plugin_folder.write(site.plugins, "bad", "@hookimpl\ndef tile(station):\n    {}['13800001234']\n")
+    runtime = site.start()
+    runtime.host.call("bad", "tile")
+    (fault,) = said(runtime, Fault)
+    assert (fault.plugin, fault.version, fault.where, fault.kind) == ("bad", "1.0.0", "tile", "KeyError")
+    assert "13800001234" not in repr(fault)
+
+
+def test_who_killed_the_last_screen_is_told_once_and_quarantined_plugins_stay_out(site: Site) -> None:
+    plugin_folder.write(site.plugins, "bad", "raise SystemExit\n")
+    site.data.mkdir()
+    quarantine.write(site.data / "deaths.json", [Culprit("bad", "1.0.0", "screen", "Hung")])
+    quarantine.write(site.data / "quarantine.json", [Culprit("bad", "1.0.0", "screen", "Hung")])
+    runtime = site.start()
+    assert [(each.plugin, each.where, each.kind) for each in said(runtime, Fault)] == [
+        ("bad", "screen", "Hung")
+    ]
+    assert runtime.host["bad"].failed.kind == "Quarantined"  # type: ignore[union-attr]
+    assert said(runtime, Heartbeat)[-1].health["failed"] == 1
+    site.stop()
+    assert len(said(site.start(), Fault)) == 1
+
+
+def test_after_a_damaged_database_the_station_is_up_with_a_new_stream_and_says_so(site: Site) -> None:
+    runtime = site.start()
+    stream = runtime.outbox.stream
+    site.stop()
+    file = site.data / "station.db"
+    file.write_bytes(b"\0" * 100 + file.read_bytes()[100:])
+    again = site.start()
+    assert again.outbox.stream != stream
+    assert said(again, Heartbeat)[-1].health["damaged"] is True
+    assert again.host["desk"].station.report("seen", count=1).wait().ok
+
+
+def test_a_damaged_credentials_file_leaves_a_station_that_works_unclaimed(site: Site) -> None:
+    site.claim()
+    (site.data / claim.FILE).write_text("{")
+    runtime = site.start()
+    assert runtime.host.call("desk", "tile").live == "0"
+    assert not runtime.online
+
+
+def test_two_stations_cannot_share_a_data_directory(site: Site) -> None:
+    site.start()
+    with pytest.raises(AlreadyRunning):
+        site.start()
+
+
+def test_the_end_of_a_session_is_told_to_all_and_wipes_it(site: Site) -> None:
+    runtime = site.start()
+    runtime.session.facts["trade"] = "courier"
+    before = runtime.session.id
+    runtime.end_session()
+    assert runtime.session.facts == {}
+    assert runtime.session.id != before
+    assert runtime.host["desk"].station.session is runtime.session
+
+
+def test_a_code_goes_to_the_plugin_that_takes_it(site: Site) -> None:
+    runtime = site.start()
+    assert runtime.scanned("mine") == "desk"
+    assert runtime.scanned("other") is None
+
+
+def test_heartbeats_come_at_their_interval(site: Site) -> None:
+    runtime = site.start(heartbeat=10.0)
+    ui_thread.advance(35)
+    assert len(said(runtime, Heartbeat)) == 4
+
+
+def test_starting_in_the_background_tells_the_ui_thread(site: Site) -> None:
+    runtime = Runtime(Options(site.data, plugins=(site.plugins,)), player=FakePlayer())  # type: ignore[arg-type]
+    site.runtimes.append(runtime)
+    told: list[object] = []
+    runtime.start_then(told.append)
+    until(lambda: told)
+    assert told == [None]
+    assert runtime.started
+    other = Runtime(Options(site.data, plugins=(site.plugins,)), player=FakePlayer())  # type: ignore[arg-type]
+    other.start_then(told.append)
+    until(lambda: len(told) == 2)
+    assert isinstance(told[1], AlreadyRunning)
+    site.runtimes.append(other)
