@@ -26,6 +26,9 @@ def main(argv: list[str] | None = None) -> int:
         please_call=given.please_call,
         zone=given.zone,
         pulse_fd=given.pulse_fd,
+        idle_seconds=given.idle,
+        countdown_seconds=given.countdown,
+        dpi=given.dpi,
     )
     if given.claim and not _claim(options, given.claim):
         return 2
@@ -163,6 +166,9 @@ def _parser() -> argparse.ArgumentParser:
         metavar="SECONDS",
         help="between heartbeats (%(default)s)",
     )
+    add("--idle", type=_seconds, default=60.0, metavar="SECONDS", help="without a touch (%(default)s)")
+    add("--countdown", type=_seconds, default=30.0, metavar="SECONDS", help="to a visit's end (%(default)s)")
+    add("--dpi", type=float, default=0.0, help="dots per inch of the screen, for true millimetres")
     add("--drive", action="store_true", help="take commands as JSON lines on standard input, for tests")
     add("--safe-mode", action="store_true", help="load essential services only")
     add("--no-supervise", action="store_true", help="run the screen process itself")

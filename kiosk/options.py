@@ -23,6 +23,11 @@ class Options:
     safe_mode: bool = False
     please_call: bool = False
     zone: str = "Asia/Shanghai"
+    #: Seconds without a touch until the countdown, and its length.
+    idle_seconds: float = 60.0
+    countdown_seconds: float = 30.0
+    #: Dots per inch of the screen; 0 scales the design by the window's size.
+    dpi: float = 0.0
     #: A pipe to the supervisor, -1 without one.
     pulse_fd: int = -1
 

@@ -1,11 +1,10 @@
 """Kivy's clock as the loop behind `kiosk.ui_thread`."""
 
 from collections import deque
-from collections.abc import Callable
 
 from kivy.clock import Clock
 
-Call = Callable[[], None]
+from kiosk.ui_thread import Call, Cancel
 
 
 class KivyLoop:
@@ -20,7 +19,7 @@ class KivyLoop:
         self._calls.append(fn)
         self._trigger()
 
-    def call_every(self, seconds: float, fn: Call) -> Call:
+    def call_every(self, seconds: float, fn: Call) -> Cancel:
         """Run `fn` on the UI thread every so many seconds; what is returned cancels it."""
 
         def tick(_: float) -> None:
