@@ -47,7 +47,12 @@ def _claim(options: Options, code: str) -> bool:
         known = _known(options)
         print(f"{sentence} Going on as {known}." if known else sentence, file=sys.stderr)
         return bool(known)
-    print(f"This is now station {credentials.station} of {credentials.server_name or credentials.server}.")
+    # Standard output belongs to whoever drives.
+    out = sys.stderr if options.drive else sys.stdout
+    print(
+        f"This is now station {credentials.station} of {credentials.server_name or credentials.server}.",
+        file=out,
+    )
     return True
 
 
