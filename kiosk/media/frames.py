@@ -55,6 +55,7 @@ class FrameMemory:
         self._map = mmap.mmap(self.fd, BYTES)
         self._view = memoryview(self._map)
         self._number = self._newest()
+        self._full = b""
 
     def next_slot(self, item: int, width: int, height: int) -> memoryview:
         """Where the next frame is to be drawn; not visible to the reader before `publish`."""
@@ -64,7 +65,15 @@ class FrameMemory:
         return self._view[start : start + width * height * 4]
 
     def publish(self) -> None:
-        """Show the reader what was drawn in the next slot."""
+        """Make opaque what was drawn in the next slot, and show it to the reader."""
+        slot = (self._number + 1) % _SLOTS
+        width, height, _ = _ABOUT.unpack_from(self._map, 8 + slot * _ABOUT.size)
+        if len(self._full) != width * height:
+            self._full = b"\xff" * (width * height)
+        # The renderer leaves 0 in the fourth byte, which a texture takes for transparency. On the map this
+        # takes 3 ms for 720p, on a memoryview 45.
+        start = _HEAD_BYTES + slot * _SLOT_BYTES
+        self._map[start + 3 : start + width * height * 4 : 4] = self._full
         self._number += 1
         _NEWEST.pack_into(self._map, 0, self._number)
 

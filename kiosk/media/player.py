@@ -219,8 +219,6 @@ class Programme(Voice):
             sw_stride=ctypes.pointer(stride),
             sw_pointer=ctypes.pointer(target),
         )
-        # The renderer leaves the fourth byte undefined; a texture would take it for transparency.
-        pixels[3::4] = b"\xff" * (width * height)
         # What comes while no video is open is the renderer's empty picture.
         if all(shown):
             self._frames.publish()
