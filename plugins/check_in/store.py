@@ -73,7 +73,7 @@ class Store:
 
     def type_in(self, digits: str) -> bool:
         """The visitor has typed a member number: keep it for the screen; whether it is one."""
-        self.read = rules.read_code(digits, card_digits=0)
+        self.read, self.misread = rules.read_code(digits, card_digits=0), False
         return self.read is not None
 
     def without_code(self) -> None:
@@ -98,7 +98,7 @@ class Store:
         return verdict
 
     def sign_in(self, trade: str) -> "Receipt[int]":
-        """Store the visit; `visits` includes it once the receipt is ok. Called again meanwhile: the same one."""
+        """Store the visit; `visits` includes it once the receipt is ok. Called again meanwhile: the same."""
         if self._storing is not None:
             return self._storing
         self.turn_day()

@@ -188,6 +188,23 @@ def test_what_is_no_code_is_left_to_others_unless_somebody_is_checking_in(statio
     assert station.store.read is None
 
 
+def test_after_a_bad_reading_a_number_can_be_typed(station: FakeStation) -> None:
+    station.store.shown = lambda: True
+    station.hook("scanned", "12:;")
+    assert station.store.step() == "misread"
+    assert station.store.type_in("123456")
+    assert station.store.step() == "ask"
+    sign_in(station)
+    assert station.events("checked_in")[0].d["method"] == "code"
+
+
+def test_after_a_bad_reading_a_tap_is_enough(station: FakeStation) -> None:
+    station.store.shown = lambda: True
+    station.hook("scanned", "12:;")
+    station.store.without_code()
+    assert station.store.step() == "ask"
+
+
 def test_a_code_read_twice_while_it_is_being_stored_counts_once(station: FakeStation) -> None:
     station.hook("scanned", CODE)
     station.store.sign_in("courier")
