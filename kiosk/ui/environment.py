@@ -31,6 +31,7 @@ def prepare(home: Path, size: tuple[int, int] | None = None, fullscreen: bool = 
     Config.set("input", "mouse", "mouse,disable_multitouch")
     Config.set("kivy", "exit_on_escape", "0")
     Config.set("kivy", "log_enable", "0")
+    Config.set("kivy", "log_level", "warning")
     Config.set("kivy", "window_icon", "")
     Config.set("kivy", "keyboard_mode", "system")
     Config.set("kivy", "desktop", "0")

@@ -1,15 +1,15 @@
 """What a service's frame says: the screen's own words, else the manifest's."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from kiosk.ui.service_frame import ServiceFrame
 
+if TYPE_CHECKING:
+    from kiosk.station import Station
 
-def dress(frame: ServiceFrame, screen: Any) -> None:
+
+def dress(frame: ServiceFrame, screen: Any, station: "Station") -> None:
     """Take title, line, icon and steps from the screen; any widget will do, a ServiceScreen says more."""
-    station = getattr(screen, "station", None)
-    if station is None:
-        return
     manifest, language = station.plugin, station.session.language
     frame.title = getattr(screen, "header_title", "") or manifest.title.get(language, manifest.id)
     frame.line = getattr(screen, "header_line", "") or manifest.subtitle.get(language, "")

@@ -18,11 +18,17 @@ def encode(width: int, height: int, rgb: bytes) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + body
 
 
-def take(path: Path) -> None:
-    """Write what the window shows now; for tools and tests, which may wait for a disk."""
+def grab() -> tuple[int, int, bytes]:
+    """Width, height and pixels of what the window shows now."""
     from kivy.core.window import Window
-    from kivy.graphics.opengl import GL_RGB, GL_UNSIGNED_BYTE, glReadPixels
+    from kivy.graphics.opengl import GL_RGB, GL_UNSIGNED_BYTE, glPixelStorei, glReadPixels
 
+    # Rows of three bytes a pixel are not padded to four.
+    glPixelStorei(0x0D05, 1)
     width, height = Window.system_size
-    rgb = glReadPixels(0, 0, width, height, GL_RGB, GL_UNSIGNED_BYTE)
-    path.write_bytes(encode(width, height, bytes(rgb)))
+    return width, height, bytes(glReadPixels(0, 0, width, height, GL_RGB, GL_UNSIGNED_BYTE))
+
+
+def take(path: Path) -> None:
+    """Write what the window shows now; for tools, which may wait for a disk."""
+    path.write_bytes(encode(*grab()))

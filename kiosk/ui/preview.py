@@ -82,7 +82,7 @@ def _draw(options: argparse.Namespace) -> None:
 
         def frames(count: int) -> None:
             for _ in range(count):
-                dress(frame, screen)
+                dress(frame, screen, station)
                 station.settle()
                 ui_thread.advance(0.1)
                 EventLoop.idle()

@@ -16,7 +16,6 @@ from kivy.uix.boxlayout import BoxLayout
 from kivy.uix.label import Label
 from kivy.uix.widget import Widget
 
-from kiosk.ui import widgets
 from kiosk.ui.theme import theme
 from kiosk.ui.widgets import load_rules
 
@@ -24,8 +23,6 @@ if TYPE_CHECKING:
     from kiosk.station import Station
 
 __all__ = ["ServiceScreen", "load_kv", "theme"]
-
-widgets.register()
 
 
 def load_kv(file: str) -> None:

@@ -56,6 +56,8 @@ class ServiceFrame(BoxLayout):
                 self.add_widget(part)
         for name in ("icon", "title", "line"):
             self.fbind(name, lambda _, value, name=name: setattr(self.head, name, value))
+        for name in ("icon", "title", "line"):
+            setattr(self.head, name, getattr(self, name))
         self.fbind("steps", self._show_steps)
         self.fbind("step", self._show_steps)
         theme.fbind("u", self._measure)

@@ -1,16 +1,22 @@
 """Rounded shapes and soft shadows as nine-patch textures, made once per size.
 
 Kivy's RoundedRectangle has jagged corners and BoxShadow runs a shader over every pixel on each frame, which
-a software renderer feels; a nine-patch is nine textured quads.
+a software renderer feels; a nine-patch is a few textured quads.
 """
 
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, Final
 
+from kivy.graphics import Mesh
 from kivy.graphics.texture import Texture
+
+#: Which of the nine parts are drawn: a shadow needs no middle, rounded corners no sides.
+WHOLE: Final = (0, 1, 2, 3, 4, 5, 6, 7, 8)
+AROUND: Final = (0, 1, 2, 3, 5, 6, 7, 8)
+CORNERS: Final = (0, 2, 6, 8)
 
 
 @dataclass(frozen=True)
@@ -21,10 +27,40 @@ class Patch:
     edge: int
 
 
+class PatchMesh(Mesh):
+    """Draws the wanted parts of a patch into a box; every pixel left out is time won on each frame."""
+
+    def __init__(self, parts: tuple[int, ...] = WHOLE) -> None:
+        super().__init__(mode="triangles")
+        self._indices = [
+            corner + 4 * (part // 3) + part % 3 for part in parts for corner in (0, 1, 5, 0, 5, 4)
+        ]
+
+    def place(self, patch: Patch, x: float, y: float, width: float, height: float) -> None:
+        """Stretch the patch over the box; corners shrink when it is too small for them."""
+        edge = min(patch.edge, width / 2, height / 2)
+        share = patch.edge / patch.texture.width
+        columns = ((x, 0.0), (x + edge, share), (x + width - edge, 1 - share), (x + width, 1.0))
+        rows = ((y, 0.0), (y + edge, share), (y + height - edge, 1 - share), (y + height, 1.0))
+        self.texture = patch.texture
+        self.vertices = [n for py, v in rows for px, u in columns for n in (px, py, u, v)]
+        self.indices = self._indices
+
+    def hide(self) -> None:
+        """Draw nothing."""
+        self.indices = []
+
+
 @lru_cache(maxsize=64)
 def disc(radius: int) -> Patch:
     """A filled rounded rectangle."""
     return _patch(max(1, radius), lambda d: 0.5 - d, radius)
+
+
+@lru_cache(maxsize=64)
+def outside(radius: int) -> Patch:
+    """What lies outside a rounded rectangle: drawn in the ground's colour, it rounds a picture's corners."""
+    return _patch(radius + 1, lambda d: 0.5 + d + 1, radius + 1)
 
 
 @lru_cache(maxsize=64)

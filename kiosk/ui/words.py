@@ -17,6 +17,10 @@ class Words:
     def __call__(self, key: str, **values: object) -> str:
         return own().text(self.language, f"ui.{key}", **values)
 
+    def core(self, key: str, **values: object) -> str:
+        """A sentence of the kiosk itself, by its whole key: what an error says."""
+        return own().text(self.language, key, **values)
+
     def date(self, day: dt.date) -> str:
         """11月21日 周六, or Sat 21 Nov."""
         weekday = self("weekdays").split()[day.weekday()]

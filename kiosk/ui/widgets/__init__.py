@@ -27,6 +27,8 @@ def register() -> None:
     """Tell Kivy's factory where each widget lives; a module is imported when its widget is first used."""
     from kivy.factory import Factory
 
+    if "Tappable" in Factory.classes and Factory.classes["Tappable"]["module"]:
+        return
     for module, names in HOMES.items():
         for name in names:
             Factory.register(name, module=f"{__name__}.{module}")
@@ -36,6 +38,7 @@ def load_rules(file: str) -> None:
     """Load the kv rules beside a python file: `button.kv` beside `button.py`, once."""
     from kivy.lang import Builder
 
+    register()
     path = str(Path(file).with_suffix(".kv"))
     if path not in Builder.files:
         Builder.load_file(path)

@@ -1,10 +1,13 @@
 """Icons by their Material Design name: `Icon: name: 'qrcode-scan'`."""
 
+from typing import Any
+
 from kivy.properties import AliasProperty, ColorProperty, NumericProperty, StringProperty
 from kivy.uix.anchorlayout import AnchorLayout
 from kivy.uix.label import Label
 
 from kiosk.ui import fonts
+from kiosk.ui.theme import theme
 from kiosk.ui.widgets import load_rules
 from kiosk.ui.widgets.surface import Surface
 
@@ -21,6 +24,11 @@ class Icon(Label):
         names = fonts.icon_names()
         return names.get(self.name) or names.get("circle-medium", "•")
 
+    def __init__(self, **kwargs: Any) -> None:
+        # Once, not by a rule: a rule would undo the colour that somebody has set when the accent changes.
+        kwargs.setdefault("color", theme.accent)
+        super().__init__(**kwargs)
+
     sign = AliasProperty(_get_sign, None, bind=("name",), cache=True)
 
 
@@ -30,6 +38,11 @@ class IconSquare(Surface, AnchorLayout):
     icon = StringProperty("")
     icon_px = NumericProperty(62)
     colour = ColorProperty((0, 0, 0, 1))
+
+    def __init__(self, **kwargs: Any) -> None:
+        kwargs.setdefault("fill", theme.accent_tint)
+        kwargs.setdefault("colour", theme.accent)
+        super().__init__(**kwargs)
 
 
 load_rules(__file__)

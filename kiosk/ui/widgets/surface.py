@@ -2,12 +2,13 @@
 
 from typing import Any
 
-from kivy.graphics import BorderImage, Color
+from kivy.graphics import Color
 from kivy.properties import ColorProperty, NumericProperty
 from kivy.uix.boxlayout import BoxLayout
 from kivy.uix.widget import Widget
 
 from kiosk.ui import shapes
+from kiosk.ui.shapes import AROUND, PatchMesh
 from kiosk.ui.theme import theme
 from kiosk.ui.widgets import load_rules
 
@@ -31,70 +32,50 @@ class Surface(Widget):
         super().__init__(**kwargs)
         with self.canvas.before:
             self._shadow_ink = Color(rgba=CLEAR)
-            self._shadow_patch = BorderImage()
+            self._shadow_mesh = PatchMesh(AROUND)
             self._fill_ink = Color(rgba=CLEAR)
-            self._fill_patch = BorderImage()
+            self._fill_mesh = PatchMesh()
             self._ring_ink = Color(rgba=CLEAR)
-            self._ring_patch = BorderImage()
-        self.fbind("pos", self._move)
-        self.fbind("size", self._move)
+            self._ring_mesh = PatchMesh(AROUND)
         for name in ("fill", "ring", "shadow", "shadow_tint"):
             self.fbind(name, self._ink)
-        for name in ("radius", "ring_width"):
+        for name in ("pos", "size", "radius", "ring_width"):
             self.fbind(name, self._move)
         self._ink()
-        self._move()
 
     def _ink(self, *_: object) -> None:
+        drawn = bool(self._fill_ink.a), bool(self._ring_ink.a), bool(self._shadow_ink.a)
         self._fill_ink.rgba = self.fill
         self._ring_ink.rgba = self.ring
         self._shadow_ink.rgba = (*self.shadow_tint[:3], self.shadow)
-        if self.shadow or self.ring[3]:
+        if drawn != (bool(self.fill[3]), bool(self.ring[3]), bool(self.shadow)):
             self._move()
 
     def _move(self, *_: object) -> None:
         x, y = round(self.x), round(self.y)
         # Not `right` and `top`: while `size` is being dispatched they are still the old ones.
         width, height = round(self.x + self.width) - x, round(self.y + self.height) - y
-        if width < 2 or height < 2:
-            for patch in (self._fill_patch, self._ring_patch, self._shadow_patch):
-                _hide(patch)
-            return
-        radius = int(min(self.radius, width / 2 - 0.5, height / 2 - 0.5))
-        _place(self._fill_patch, shapes.disc(radius), (x, y), (width, height))
-        if self.ring[3] and self.ring_width:
-            _place(
-                self._ring_patch,
-                shapes.ring(radius, max(1, round(self.ring_width))),
-                (x, y),
-                (width, height),
-            )
+        seen = width > 1 and height > 1
+        radius = max(0, int(min(self.radius, width / 2 - 0.5, height / 2 - 0.5)))
+        if seen and self.fill[3]:
+            self._fill_mesh.place(shapes.disc(radius), x, y, width, height)
         else:
-            _hide(self._ring_patch)
-        if self.shadow:
-            blur = max(2, round(18 * theme.u))
-            drop = round(6 * theme.u)
+            self._fill_mesh.hide()
+        if seen and self.ring[3] and self.ring_width:
+            patch = shapes.ring(radius, max(1, round(self.ring_width)))
+            self._ring_mesh.place(patch, x, y, width, height)
+        else:
+            self._ring_mesh.hide()
+        if seen and self.shadow:
+            blur, drop = max(2, round(18 * theme.u)), round(6 * theme.u)
             patch = shapes.glow(radius, blur)
-            pos, size = (x - blur, y - blur - drop), (width + 2 * blur, height + 2 * blur)
-            _place(self._shadow_patch, patch, pos, size)
+            self._shadow_mesh.place(patch, x - blur, y - blur - drop, width + 2 * blur, height + 2 * blur)
+        else:
+            self._shadow_mesh.hide()
 
 
 class Card(Surface, BoxLayout):
     """A white rounded box with a soft shadow; as high as its children ask unless told otherwise."""
-
-
-def _hide(image: BorderImage) -> None:
-    # Its corners would still be drawn at a size of nothing.
-    image.display_border = (0, 0, 0, 0)
-    image.size = (0, 0)
-
-
-def _place(image: BorderImage, patch: shapes.Patch, pos: tuple[int, int], size: tuple[int, int]) -> None:
-    image.texture = patch.texture
-    edge = min(patch.edge, size[0] // 2, size[1] // 2)
-    image.border = (patch.edge,) * 4
-    image.display_border = (edge,) * 4
-    image.pos, image.size = pos, size
 
 
 load_rules(__file__)

@@ -39,6 +39,12 @@ class WrapText(Label):
         _get_natural_width, None, bind=("text", "font_name", "font_size"), cache=True
     )
 
+    def _get_text_x(self) -> float:
+        free = self.width - self.texture_size[0]
+        return round(self.x + {"center": free / 2, "right": free}.get(self.halign, 0))
+
+    text_x = AliasProperty(_get_text_x, None, bind=("x", "width", "texture_size", "halign"), cache=True)
+
     def __init__(self, **kwargs: Any) -> None:
         self.lines: list[str] = []
         super().__init__(**kwargs)
@@ -57,6 +63,7 @@ class WrapText(Label):
         else:
             self.lines, self.cut = self.text.split("\n"), False
         self._label.text = "\n".join(self.lines)
+        self._label.usersize = (None, None)
         super().texture_update()
 
 

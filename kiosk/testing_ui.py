@@ -1,0 +1,164 @@
+"""The whole kiosk as a child process with a window that nobody sees, driven by real touches: for tests.
+
+    with Kiosk(tmp_path / "station") as kiosk:
+        kiosk.tap(name="home.check_in")
+        kiosk.wait(text="外卖配送")
+        kiosk.shot(tmp_path / "trades.png")
+
+It imports no Kivy itself.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+class KioskFailed(AssertionError):
+    """A command was refused, or the kiosk died; holds what it wrote to standard error."""
+
+
+class Kiosk:
+    """`arguments` go to `python -m kiosk`. It is closed by its process id, in order if possible.
+
+    `home` (the default) waits for the home screen, past the set-up of a station that is not claimed.
+    """
+
+    def __init__(
+        self,
+        data: Path,
+        arguments: Sequence[str] = (),
+        *,
+        size: tuple[int, int] = (1080, 1920),
+        plugins: Sequence[Path] = (),
+        idle: float = 600.0,
+        countdown: float = 30.0,
+        home: bool = True,
+        supervise: bool = False,
+        environment: dict[str, str] | None = None,
+    ) -> None:
+        self.data = data
+        self._home = home
+        command = [sys.executable, "-m", "kiosk", "--data", str(data), "--drive"]
+        command += [f"--size={size[0]}x{size[1]}", f"--idle={idle}", f"--countdown={countdown}"]
+        command += [] if supervise else ["--no-supervise"]
+        for folder in plugins:
+            command += ["--plugins", str(folder)]
+        command += arguments
+        self._stderr = tempfile.TemporaryFile("w+", encoding="utf-8")  # noqa: SIM115 - closed in close()
+        quiet = {"SDL_VIDEODRIVER": "offscreen", "SDL_AUDIODRIVER": "dummy"}
+        path = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
+        self.process = subprocess.Popen(
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._stderr,
+            text=True,
+            encoding="utf-8",
+            env={**os.environ, **quiet, "PYTHONPATH": path, **(environment or {})},
+        )
+
+    def __enter__(self) -> Self:
+        if self._home:
+            try:
+                self.go_home()
+            except BaseException:
+                self.close()
+                raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def do(self, **command: Any) -> dict[str, Any]:
+        """Send one command of `kiosk.ui.driver`; its answer, or KioskFailed."""
+        assert self.process.stdin
+        assert self.process.stdout
+        try:
+            self.process.stdin.write(json.dumps(command) + "\n")
+            self.process.stdin.flush()
+            line = self.process.stdout.readline()
+        except (BrokenPipeError, ValueError):
+            line = ""
+        if not line:
+            raise KioskFailed(f"the kiosk has ended during {command}\n{self.errors()}")
+        answer: dict[str, Any] = json.loads(line)
+        if not answer["ok"]:
+            raise KioskFailed(f"{command}: {answer['error']}\n{self.errors()}")
+        return answer
+
+    def go_home(self, seconds: float = 30) -> None:
+        """Wait for the home screen; on a station that is not claimed, put the set-up off."""
+        self.wait(name="shell.language", seconds=seconds)
+        if "setup.later" in self.names():
+            self.tap(name="setup.later")
+            self.wait(name="shell.manager")
+
+    def tap(self, name: str = "", text: str = "", seconds: float = 10) -> float | None:
+        """Touch the widget of that name, or the one that shows the text; ms until something was drawn."""
+        shown: float | None = self.do(do="tap", name=name, text=text, seconds=seconds)["shown_ms"]
+        return shown
+
+    def touch(self, x: float, y: float) -> None:
+        """Touch a place, in pixels from the upper left."""
+        self.do(do="touch", at=[x, y])
+
+    def scan(self, code: str) -> None:
+        """Type a code as a scanner does."""
+        self.do(do="scan", code=code)
+
+    def wait(self, name: str = "", text: str = "", gone: str = "", seconds: float = 10) -> None:
+        """Wait until the name or text is there, or `gone` is not."""
+        self.do(do="wait", name=name, text=text, gone=gone, seconds=seconds)
+
+    def shot(self, path: Path) -> Path:
+        """Write the screen as a PNG of exactly this name."""
+        self.do(do="shot", path=str(path))
+        return path
+
+    def texts(self) -> list[str]:
+        """All visible texts from the top."""
+        texts: list[str] = self.do(do="texts")["texts"]
+        return texts
+
+    def names(self) -> list[str]:
+        """The names of what can be touched."""
+        names: list[str] = self.do(do="texts")["names"]
+        return names
+
+    def widgets(self) -> list[dict[str, Any]]:
+        """Every visible tappable and text with its box: see `kiosk.ui.seeing.described`."""
+        widgets: list[dict[str, Any]] = self.do(do="widgets")["widgets"]
+        return widgets
+
+    def errors(self) -> str:
+        """What it has written to standard error."""
+        self._stderr.seek(0)
+        return self._stderr.read()[-8000:]
+
+    def close(self, seconds: float = 10) -> int:
+        """Ask it to end, and end it if it does not; its exit status."""
+        assert self.process.stdin
+        assert self.process.stdout
+        if self.process.poll() is None:
+            self.process.terminate()
+        try:
+            status = self.process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            status = self.process.wait()
+        for pipe in (self.process.stdin, self.process.stdout, self._stderr):
+            try:
+                pipe.close()
+            except BrokenPipeError:
+                continue
+        return status

@@ -1,0 +1,106 @@
+"""What lies over the whole screen for a while: the manager's phone, the countdown, the idle picture."""
+
+from typing import Any
+
+from kivy.clock import Clock
+from kivy.properties import NumericProperty, StringProperty
+from kivy.uix.boxlayout import BoxLayout
+from kivy.uix.floatlayout import FloatLayout
+
+from kiosk.tile import Stage
+from kiosk.ui.stage_view import StageView
+from kiosk.ui.widgets import load_rules
+
+
+class Overlay(FloatLayout):
+    """Takes every touch, so that what lies below is out of reach."""
+
+    def on_touch_down(self, touch: Any) -> bool:
+        super().on_touch_down(touch)
+        return True
+
+    def on_touch_move(self, touch: Any) -> bool:
+        super().on_touch_move(touch)
+        return True
+
+    def on_touch_up(self, touch: Any) -> bool:
+        super().on_touch_up(touch)
+        return True
+
+
+class Dialog(Overlay):
+    """A card over the dimmed screen with one button; `on_close` tells that it was tapped."""
+
+    icon = StringProperty("")
+    title = StringProperty("")
+    text = StringProperty("")
+    figure = StringProperty("")
+    note = StringProperty("")
+    button = StringProperty("")
+
+    __events__ = ("on_close",)
+
+    def on_close(self) -> None:
+        """The button was tapped."""
+
+
+class Countdown(Overlay):
+    """Nobody has touched for a while: says so in full size; one tap anywhere goes on."""
+
+    title = StringProperty("")
+    text = StringProperty("")
+    seconds = NumericProperty(30)
+
+    __events__ = ("on_stay",)
+
+    def on_stay(self) -> None:
+        """Somebody is still there."""
+
+
+class IdleView(Overlay):
+    """The stage in full, with the time; the shell takes it away at the first touch, which presses nothing."""
+
+    time = StringProperty("")
+    date = StringProperty("")
+    station = StringProperty("")
+    invitation = StringProperty("")
+
+    def __init__(self, player: Any, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.stage = StageView(player=player, rounded=False)
+        self.add_widget(self.stage, index=len(self.children))
+
+    def show(self, stage: Stage | None, title: str, line: str) -> None:
+        """Take what is on."""
+        self.stage.show(stage, title, line)
+
+
+class Splash(FloatLayout):
+    """What is seen before the services are loaded, and when there is nothing else to show."""
+
+    icon = StringProperty("")
+    title = StringProperty("")
+    text = StringProperty("")
+    figure = StringProperty("")
+
+
+class FallbackCard(BoxLayout):
+    """In place of a service that does not work: what happened, what to do now, who can help."""
+
+    title = StringProperty("")
+    text = StringProperty("")
+    figure = StringProperty("")
+    button = StringProperty("")
+
+    __events__ = ("on_home",)
+
+    def on_home(self) -> None:
+        """Back to the other services."""
+
+
+def soon(fn: Any) -> None:
+    """Call `fn` before the next frame, out of the touch that is being dispatched."""
+    Clock.schedule_once(lambda _: fn(), -1)
+
+
+load_rules(__file__)
