@@ -4,6 +4,8 @@ A small file mapped into memory: a note costs a microsecond, and the kernel keep
 whatever means. It is not flushed, because a power cut takes nobody's blame.
 """
 
+import contextlib
+import logging
 import mmap
 import threading
 from dataclasses import dataclass
@@ -11,6 +13,8 @@ from pathlib import Path
 from typing import Final
 
 from kiosk import ui_thread
+
+log = logging.getLogger(__name__)
 
 SLOTS: Final = 16
 WIDTH: Final = 128  # bytes a slot
@@ -31,10 +35,7 @@ class Journal:
     """One slot for each thread that calls plugins, the first for the UI thread."""
 
     def __init__(self, path: Path) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(bytes(SLOTS * WIDTH))
-        with path.open("r+b") as file:
-            self._map = mmap.mmap(file.fileno(), SLOTS * WIDTH)
+        self._map = _mapped(path)
         self._mine = threading.local()
         self._lock = threading.Lock()
         self._given = 0
@@ -69,6 +70,18 @@ class Journal:
         return slot
 
 
+def _mapped(path: Path) -> mmap.mmap:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(bytes(SLOTS * WIDTH))
+        with path.open("r+b") as file:
+            return mmap.mmap(file.fileno(), SLOTS * WIDTH)
+    except OSError as err:
+        # Nobody can be blamed then, which is better than a dark screen.
+        log.warning("no blame journal: %s", err)
+        return mmap.mmap(-1, SLOTS * WIDTH)
+
+
 def read(path: Path) -> list[Blame]:
     """Who ran when the process died, UI thread first; an unreadable journal names nobody."""
     try:
@@ -87,4 +100,5 @@ def read(path: Path) -> list[Blame]:
 
 def clear(path: Path) -> None:
     """Forget what the journal says, before another process starts."""
-    path.unlink(missing_ok=True)
+    with contextlib.suppress(OSError):
+        path.unlink()

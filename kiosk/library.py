@@ -1,5 +1,6 @@
 """Media files by their SHA-256: fetched aside, continued where they broke off, verified, then in place."""
 
+import contextlib
 import logging
 import os
 import random
@@ -40,8 +41,13 @@ class Library:
 
     def load(self) -> None:
         """See what is on disk; a file has its name only since it was verified."""
-        self._folder.mkdir(parents=True, exist_ok=True)
-        self._here = frozenset(each.name for each in os.scandir(self._folder) if _SHA256.fullmatch(each.name))
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            names = [each.name for each in os.scandir(self._folder)]
+        except OSError as err:
+            log.error("no media files: %s", err)
+            return
+        self._here = frozenset(name for name in names if _SHA256.fullmatch(name))
 
     def path(self, sha256: str) -> Path | None:
         """The file, if it is here as a whole."""
@@ -78,7 +84,8 @@ class Library:
                     return
                 self._asked, wanted, only = False, self._wanted, self._only
             if only:
-                self._forget(wanted)
+                with contextlib.suppress(OSError):
+                    self._forget(wanted)
             failed = [each for each in sorted(wanted - self._here) if not self._try(each)]
             failures = failures + 1 if failed else 0
 

@@ -247,7 +247,7 @@ class PluginHost:
     @staticmethod
     def _reach(folders: list[Path]) -> None:
         """Let `plugins.<id>` be found in folders other than the shipped one."""
-        import plugins
+        plugins = importlib.import_module("plugins")  # by name: the core may not import what it hosts
 
         for folder in reversed(folders):
             if str(folder) not in plugins.__path__:

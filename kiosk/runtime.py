@@ -1,5 +1,6 @@
 """The station put together, without a window: the screen process and the tests start it."""
 
+import contextlib
 import logging
 import threading
 import time
@@ -170,7 +171,7 @@ class Runtime:
         pulse.ready()
         try:
             credentials = claim.load(self.options.data)
-        except ValueError as err:
+        except (ValueError, OSError) as err:
             log.error("the station is not claimed: %s", err)
             return
         if credentials is not None:
@@ -326,7 +327,8 @@ class Runtime:
                     kind=culprit.kind,
                 )
             )
-        file.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            file.unlink()
 
 
 def _or_go_on(receipt: Receipt[Any]) -> Any:

@@ -273,6 +273,24 @@ def test_a_damaged_credentials_file_leaves_a_station_that_works_unclaimed(site: 
     assert not runtime.online
 
 
+def test_without_a_disk_the_screen_lives_and_nothing_is_called_done(site: Site) -> None:
+    plugin_folder.write(
+        site.plugins, "plain", "@hookimpl\ndef tile(station):\n    return Tile(live='here')\n"
+    )
+    blocked = site.data
+    blocked.write_text("a file where the directory should be")
+    site.data = blocked / "data"
+    runtime = site.start()
+    assert runtime.host.call("plain", "tile").live == "here"
+    assert runtime.host["desk"].failed is not None  # its setup needs the disk
+    outcome: list[str] = []
+    receipt = runtime.host["plain"].station.report("seen", count=1)
+    receipt.then(lambda r: outcome.append(getattr(r.error, "key", "stored")))
+    until(lambda: outcome)
+    assert outcome == ["core.not_stored"]
+    assert runtime.outbox.not_stored == 1
+
+
 def test_two_stations_cannot_share_a_data_directory(site: Site) -> None:
     site.start()
     with pytest.raises(AlreadyRunning):
