@@ -258,6 +258,8 @@ def _connect(path: Path) -> sqlite3.Connection:
     try:
         conn.execute("PRAGMA journal_mode=WAL")
         conn.execute("PRAGMA synchronous=FULL")
+        # What plugins delete, such as yesterday's key, is gone from the file: not every SQLite's default.
+        conn.execute("PRAGMA secure_delete=ON")
         conn.execute("PRAGMA journal_size_limit=16777216")
         found = conn.execute("PRAGMA quick_check(1)").fetchone()
         if found != ("ok",):

@@ -140,6 +140,18 @@ def test_at_midnight_the_count_begins_anew_and_the_people_are_forgotten(station:
     assert station.events("checked_in")[-1].d["first_today"] is True
 
 
+def test_yesterdays_key_and_people_are_gone_from_the_disk(tmp_path: Path) -> None:
+    with FakeStation("check_in", data=tmp_path) as station:
+        sign_in(station, code=CODE)
+        ((key, person),) = rows(
+            station, "SELECT key, person FROM check_in_day JOIN check_in_person USING (day)"
+        )
+        station.advance(hours=14)
+    written = (tmp_path / "station.db").read_bytes()
+    assert key not in written
+    assert person not in written
+
+
 def test_the_home_screen_turns_to_the_new_day_by_itself(station: FakeStation) -> None:
     sign_in(station)
     station.shell.asked.clear()

@@ -60,7 +60,7 @@ def test_what_was_asked_for_survives_a_restart(tmp_path: Path) -> None:
 
 def test_every_facility_has_a_name_and_advice_in_both_languages(station: FakeStation) -> None:
     for language in ("zh", "en"):
-        station.session.language = language  # type: ignore[assignment]
+        station.session.language = language
         for facility in rules.FACILITIES:
             assert station.tr(facility)
             assert station.tr(f"tip_{facility}")
