@@ -40,13 +40,16 @@ class Children:
         self._running: list[tuple[str, subprocess.Popen[bytes]]] = []
 
     def start(self, name: str, *command: str, env: dict[str, str] | None = None) -> subprocess.Popen[bytes]:
-        """Start `python -m ...` in a session of its own, so that Ctrl-C reaches it only through us."""
+        """Start `python -m ...` in a session of its own, so that Ctrl-C reaches it only through us.
+
+        Its standard input stays open until it is ended.
+        """
         with (OUT / f"{name}.log").open("wb") as log:
             child = subprocess.Popen(
                 [sys.executable, "-m", *command],
                 cwd=ROOT,
                 env={**os.environ, **(env or {})},
-                stdin=subprocess.DEVNULL,
+                stdin=subprocess.PIPE,
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
@@ -60,6 +63,8 @@ class Children:
 
     def end(self) -> None:
         for name, child in reversed(self._running):
+            if child.stdin:
+                child.stdin.close()
             if child.poll() is None:
                 child.terminate()
             try:
@@ -115,17 +120,17 @@ def _run(children: Children, seconds: float | None) -> int:
     children.start("server", *server)
     _until(lambda: _answers(dashboard), children, "headquarters")
     claim = ("--data", str(data), "--server", dashboard, "--claim", code)
-    screen = dict(_screen())
+    screen = _screen()
     began = time.monotonic()
     if seconds is None:
         children.start("kiosk", "kiosk", *claim, env=screen)
         _until(lambda: (data / "station.db").exists(), children, "the station")
     else:
-        visitor = children.start(
-            "visitor", "kiosk.visitor", *claim, "--shots", str(OUT / "shots"), "--seconds", str(seconds), env=screen
-        )
+        walk = ("--shots", str(OUT / "shots"), "--report", str(OUT / "walked.json"), "--seconds", str(seconds))
+        visitor = children.start("visitor", "kiosk.visitor", *claim, *walk, env=screen)
     print(f"\n  Headquarters  {dashboard}\n  Log in        {USER}   {password}")
-    print(f"  Station       {STATION} 织东路暖心驿站" + ("" if screen.get("DISPLAY") else "  (no display here: it runs offscreen)"))
+    offscreen = "  (no display here: it runs offscreen)" if screen else ""
+    print(f"  Station       {STATION} 织东路暖心驿站{offscreen}")
     print(f"  Logs          {OUT.relative_to(ROOT)}/*.log\n", flush=True)
     if seconds is None:
         print("Ctrl-C ends everything.", flush=True)
@@ -194,10 +199,9 @@ def _command(hq: Path, *words: str, stdin: str = "") -> str:
 
 
 def _screen() -> dict[str, str]:
-    """The environment of the station: the display if there is one, else SDL's offscreen driver."""
-    for name in ("DISPLAY", "WAYLAND_DISPLAY"):
-        if os.environ.get(name):
-            return {"DISPLAY": os.environ.get("DISPLAY", "")}
+    """What the station's environment needs beyond ours: SDL's offscreen driver where there is no display."""
+    if os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"):
+        return {}
     return {"SDL_VIDEODRIVER": "offscreen", "SDL_AUDIODRIVER": "dummy"}
 
 
