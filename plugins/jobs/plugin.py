@@ -9,10 +9,14 @@ from plugins.jobs.store import Store
 if TYPE_CHECKING:
     from kiosk.station import Station
 
+QUIET_AFTER = 15.0  # s after which the station has started and nobody waits for it
+
 
 @hookimpl
 def setup(station: "Station") -> Store:
-    return Store(station)
+    store = Store(station)
+    store.cancel = station.every(QUIET_AFTER, store.warm_up)
+    return store
 
 
 @hookimpl
@@ -39,3 +43,8 @@ def content_changed(station: "Station", collection: str) -> None:
 @hookimpl
 def session_ended(station: "Station") -> None:
     station.store.forget()
+
+
+@hookimpl
+def teardown(station: "Station") -> None:
+    station.store.cancel()

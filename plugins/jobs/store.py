@@ -1,5 +1,6 @@
 """The posts of this station, how to find them by sound, and how often they were taken along."""
 
+from collections.abc import Callable
 from datetime import date
 from typing import TYPE_CHECKING
 
@@ -18,12 +19,13 @@ KEPT_DAYS = 90
 class Store:
     """Screens read it without waiting. `query` is what the visitor at the screen looks for.
 
-    `ready` says whether letters already find by sound: the index is made aside, on first use.
+    `ready` says whether letters already find by sound: the index is made aside, soon after the start.
     """
 
     def __init__(self, station: "Station") -> None:
         """Make the tables and load; for the `setup` hook, which may wait for the disk."""
         self._station = station
+        self.cancel: Callable[[], None] = lambda: None
         self._known: tuple[Post, ...] | None = None
         self._open: tuple[date, tuple[Post, ...]] | None = None
         self._said: dict[str, Sounds] | None = None
@@ -67,6 +69,12 @@ class Store:
         if session.id != self._session:
             self._session = session.id
             self.query = rules.first_query(session.facts.get("trade", ""), self.posts())
+        if self._said is None:
+            self.make_index()
+
+    def warm_up(self) -> None:
+        """Make the index before anybody waits for it: loading pypinyin makes the screen slow for a moment."""
+        self.cancel()
         if self._said is None:
             self.make_index()
 

@@ -65,6 +65,13 @@ def test_a_post_is_found_by_sound_once_the_index_is_made(station: FakeStation) -
     assert all("分拣员" in post.title for post in found)
 
 
+def test_the_index_is_made_before_anybody_asks(station: FakeStation) -> None:
+    station.advance(14)
+    assert not station.store.ready
+    station.advance(1)
+    assert station.store.ready
+
+
 def test_new_posts_are_found_by_sound_too(station: FakeStation) -> None:
     station.store.begin()
     station.settle()
