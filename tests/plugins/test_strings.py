@@ -31,7 +31,8 @@ def test_every_sentence_is_used(folder: Path) -> None:
         file.read_text("utf-8") for file in folder.iterdir() if file.suffix in (".py", ".kv", ".toml")
     )
     # Keys put together in code, such as f"rule_{number}", are found by how they begin or end.
-    begins, ends = (tuple(re.findall(pattern, code)) for pattern in (r'f"(\w+_){', r'}(_\w+)"'))
+    begins = tuple(re.findall(r"f[\"'](\w+_){", code) + re.findall(r"[\"'](\w+_)[\"'] \+", code))
+    ends = tuple(re.findall(r"}(_\w+)[\"']", code))
     unused = [
         key
         for key in strings(folder, "zh")
