@@ -82,7 +82,7 @@ def overview(
         complete_to=complete_to,
         complete_share=share,
         bookings=_bookings(conn, start, end),
-        stations=_stations(conn, known, marks, lost, visit_rows, start, end),
+        stations=_stations(conn, known, marks, lost, by_station(conn, visits_event, start, end), start, end),
         faults=faults(conn, start, end),
     )
 
@@ -108,6 +108,21 @@ def count_events(
     active = [each for each in station_store.every(conn) if each.active and station in (None, each.id)]
     complete, expected = _completeness(active, _watermarks(conn), end)
     return Count(int(n or 0), _state(start, complete, expected, now), complete, expected)
+
+
+def by_station(conn: Connection, event: tuple[str, str], start: int, end: int) -> dict[str, int]:
+    """How often each station reported this event (plugin, name) in the hours from `start` to `end` (ms)."""
+    found = (
+        select(rollup.c.station, func.sum(rollup.c.n))
+        .where(
+            rollup.c.hour >= start,
+            rollup.c.hour < end,
+            rollup.c.plugin == event[0],
+            rollup.c.event == event[1],
+        )
+        .group_by(rollup.c.station)
+    )
+    return {station: int(n) for station, n in conn.execute(found)}
 
 
 def faults(conn: Connection, start: int, end: int) -> list[FaultLine]:
@@ -145,8 +160,9 @@ def refusals(conn: Connection) -> list[dict[str, Any]]:
 
 
 class _Rollup(msgspec.Struct, frozen=True):
+    """Events of one kind in one hour, of all stations together."""
+
     hour: int
-    station: str
     plugin: str
     event: str
     dims: dict[str, Any]
@@ -154,14 +170,13 @@ class _Rollup(msgspec.Struct, frozen=True):
 
 
 def _rollups(conn: Connection, *where: ColumnElement[bool]) -> list[_Rollup]:
-    columns = [rollup.c[name] for name in _Rollup.__struct_fields__]
-    read: dict[str, dict[str, Any]] = {}  # few different ones among many rows
-    rows = []
-    for hour, station, plugin, event, dims, n in conn.execute(select(*columns).where(*where)):
-        if (fields := read.get(dims)) is None:
-            fields = read[dims] = json.loads(dims)
-        rows.append(_Rollup(hour, station, plugin, event, fields, n))
-    return rows
+    # Summed where it lies: a day of 2,600 stations is a quarter of a million rows, and a hundred sums.
+    columns = (rollup.c.hour, rollup.c.plugin, rollup.c.event, rollup.c.dims)
+    found = select(*columns, func.sum(rollup.c.n)).where(*where).group_by(*columns)
+    return [
+        _Rollup(hour, plugin, event, json.loads(dims), int(n))
+        for hour, plugin, event, dims, n in conn.execute(found)
+    ]
 
 
 def _sum(conn: Connection, event: tuple[str, str], start: int, end: int) -> int:
@@ -289,13 +304,10 @@ def _stations(
     known: list[station_store.Station],
     marks: Mapping[str, Any],
     lost: set[str],
-    visit_rows: list[_Rollup],
+    visits: Mapping[str, int],
     start: int,
     end: int,
 ) -> list[StationLine]:
-    visits: dict[str, int] = {}
-    for row in visit_rows:
-        visits[row.station] = visits.get(row.station, 0) + row.n
     failing = (
         select(fault.c.station, func.count())
         .where(fault.c.at >= start, fault.c.at < end)

@@ -44,7 +44,7 @@ def overview(
         before = queries.count_events(conn, early, late, now, plugin=plugin, name=event).n
     upto = {each.id: each.complete_to or 0 for each in base.stations}
     active = [each for each in stations.every(conn) if each.active]
-    by_station = _by_station(conn, plugin, event, start, end)
+    by_station = queries.by_station(conn, (plugin, event), start, end)
     return msgspec.structs.replace(
         base,
         visits=sum(each.n for each in visits),
@@ -151,17 +151,3 @@ def _bookings(conn: Connection, start: int, end: int) -> Bookings:
     )
     n = {status or "waiting": int(times) for status, times in conn.execute(found)}
     return Bookings(*(n.get(status, 0) for status in Bookings.__struct_fields__))
-
-
-def _by_station(conn: Connection, plugin: str, event: str, start: int, end: int) -> dict[str, int]:
-    found = (
-        select(rollup.c.station, func.sum(rollup.c.n))
-        .where(
-            rollup.c.hour >= start,
-            rollup.c.hour < end,
-            rollup.c.plugin == plugin,
-            rollup.c.event == event,
-        )
-        .group_by(rollup.c.station)
-    )
-    return {station: int(n) for station, n in conn.execute(found)}
