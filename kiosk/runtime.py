@@ -145,8 +145,11 @@ class Runtime:
 
     # beginning and end
 
-    def start(self) -> None:
-        """Open the database, load the plugins, then connect; blocks. AlreadyRunning if another kiosk does."""
+    def start(self, loaded: Callable[[], object] = lambda: None) -> None:
+        """Open the database, load the plugins, then connect; blocks. AlreadyRunning if another kiosk does.
+
+        `loaded()` is called before connecting: the screen need not wait for what the network needs.
+        """
         try:
             self.database.opened.wait()
         except AlreadyRunning:
@@ -167,26 +170,28 @@ class Runtime:
             self._letter(letter)
         self.heartbeat()
         self._stop_heart = ui_thread.call_every(self.options.heartbeat, self.heartbeat)
-        self.started = True
-        pulse.ready()
         try:
-            credentials = claim.load(self.options.data)
+            self.credentials = claim.load(self.options.data)
         except (ValueError, OSError) as err:
             log.error("the station is not claimed: %s", err)
-            return
-        if credentials is not None:
-            self.connect(credentials)
+        self.started = True
+        pulse.ready()
+        loaded()
+        if self.credentials is not None:
+            self.connect(self.credentials)
 
     def start_then(self, then: Callable[[BaseException | None], object]) -> None:
-        """Start on a thread of its own and tell the UI thread: `then(None)`, or `then(error)`."""
+        """Start on a thread of its own and tell the UI thread: `then(None)` once loaded, or `then(error)`."""
 
         def load() -> None:
-            error: BaseException | None = None
             try:
-                self.start()
-            except BaseException as err:  # noqa: BLE001 - handed to the UI thread, which says it
+                self.start(lambda: ui_thread.call_soon(lambda: then(None) and None))
+            except BaseException as err:
                 error = err
-            ui_thread.call_soon(lambda: then(error))
+                if self.started:
+                    log.error("the station runs, but not on line", exc_info=err)
+                else:
+                    ui_thread.call_soon(lambda: then(error) and None)
 
         threading.Thread(target=load, name="yizhan-loader", daemon=True).start()
 

@@ -20,6 +20,9 @@ ENDED: Final = 0
 BROKEN: Final = 1
 REFUSED: Final = 3
 
+#: Somebody who drags the window's edge changes its size many times.
+REBUILD_SECONDS: Final = 0.2
+
 #: Where the manager's phone is kept for the time when nothing else can be read.
 CONTACT: Final = "contact.json"
 
@@ -30,6 +33,7 @@ def run(options: Options) -> int:
 
     environment.prepare(options.data / "kivy", options.size, fullscreen=options.size is None)
     from kivy.base import EventLoop, runTouchApp
+    from kivy.clock import Clock
     from kivy.core.window import Window
 
     from kiosk import ui_thread
@@ -61,7 +65,9 @@ def run(options: Options) -> int:
         runtime = TheRuntime(options, shell)
         root = shell.root
         runtime.start_then(_when_started(runtime, shell, stop))
-        theme.fbind("landscape", lambda *_: shell.rebuild())
+        rebuild = Clock.create_trigger(lambda _: shell.rebuild(), REBUILD_SECONDS)
+        theme.fbind("u", rebuild)
+        theme.fbind("landscape", rebuild)
     if options.drive:
         from kiosk.ui.driver import Driver
 

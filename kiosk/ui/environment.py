@@ -22,8 +22,7 @@ def prepare(home: Path, size: tuple[int, int] | None = None, fullscreen: bool = 
         SDL_TOUCH_MOUSE_EVENTS="1",
         SDL_VIDEO_X11_NET_WM_BYPASS_COMPOSITOR="0",
     )
-    # A fresh home makes Kivy tell at length that it writes its configuration.
-    logging.getLogger("kivy").addFilter(lambda record: not record.getMessage().startswith("Config:"))
+    logging.getLogger("kivy").addFilter(_worth_a_line)
     from kivy.config import Config
 
     for option in Config.options("input"):
@@ -31,7 +30,6 @@ def prepare(home: Path, size: tuple[int, int] | None = None, fullscreen: bool = 
     Config.set("input", "mouse", "mouse,disable_multitouch")
     Config.set("kivy", "exit_on_escape", "0")
     Config.set("kivy", "log_enable", "0")
-    Config.set("kivy", "log_level", "warning")
     Config.set("kivy", "window_icon", "")
     Config.set("kivy", "keyboard_mode", "system")
     Config.set("kivy", "desktop", "0")
@@ -44,3 +42,8 @@ def prepare(home: Path, size: tuple[int, int] | None = None, fullscreen: bool = 
         Config.set("graphics", "width", str(size[0]))
         Config.set("graphics", "height", str(size[1]))
     Config.set("graphics", "fullscreen", "auto" if fullscreen else "0")
+
+
+def _worth_a_line(record: logging.LogRecord) -> bool:
+    # Kivy tells at length what it has found, and that a fresh home gets a configuration.
+    return record.levelno >= logging.WARNING and not record.getMessage().startswith("Config:")

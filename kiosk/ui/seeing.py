@@ -8,6 +8,7 @@ from kivy.uix.label import Label
 from kivy.uix.widget import Widget
 
 from kiosk.ui.overlay import Overlay
+from kiosk.ui.root import Root
 from kiosk.ui.widgets.tappable import Tappable
 
 
@@ -29,6 +30,10 @@ def visible(root: Widget) -> Iterator[Seen]:
     if root.opacity == 0:
         return
     yield Seen(root, box_of(root))
+    if isinstance(root, Root) and root.overlay is not None:
+        # An overlay leaves nothing below it to be touched.
+        yield from visible(root.overlay)
+        return
     for child in reversed(root.children):
         yield from visible(child)
 

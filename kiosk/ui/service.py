@@ -1,8 +1,6 @@
 """The service that is open: its frame, its body, since when."""
 
-import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kivy.uix.widget import Widget
@@ -21,15 +19,15 @@ DRESSED_BY = ("header_title", "header_line", "header_icon", "steps", "step")
 
 
 class Service:
-    """One plugin from its opening to its closing; routes change the body only."""
+    """One plugin from its opening (`opened`, monotonic seconds) to its closing; routes change the body only."""
 
-    def __init__(self, station: "Station", folder: Path, bar_item: Callable[[str], object]) -> None:
+    def __init__(self, station: "Station", opened: float, bar_item: Callable[[str], object]) -> None:
         self.plugin = station.plugin.id
         self.route = ""
         self.frame = ServiceFrame()
         self._station = station
         self._body: Widget | None = None
-        self._opened = time.monotonic()
+        self.opened = opened
         self.frame.bar.fbind("on_item", lambda _, name: bar_item(name))
 
     @property
@@ -76,10 +74,6 @@ class Service:
             if isinstance(words, str):
                 return words
         return "\n".join(dict.fromkeys(texts(body))) if body is not None else ""
-
-    def open_ms(self) -> int:
-        """Milliseconds since it was opened."""
-        return int((time.monotonic() - self._opened) * 1000)
 
     def _dress(self, *_: object) -> None:
         if self._body is not None:

@@ -82,9 +82,6 @@ class SetupScreen(FloatLayout):
     def on_later(self) -> None:
         """Use the station without headquarters for now."""
 
-    def tick(self) -> None:
-        """Nothing here depends on the time of day."""
-
     def scanned(self, code: str) -> None:
         """A claim code may be scanned instead of typed."""
         if code.isdigit() and len(code) == CODE_DIGITS and not self.busy:

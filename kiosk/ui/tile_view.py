@@ -89,7 +89,7 @@ class TileView(_Faced, Surface, FloatLayout):
             live.pos = self.x + side, top - row - 8 * u - live.height
         else:
             square.pos = self.x + side, self.y + self.height - 36 * u - square.height
-            live.pos = self.x + side, self.y + 32 * u
+            live.pos = self.x + side, self.y + 35 * u
             title.pos = self.x + side, live.y + live.height
 
 

@@ -1,0 +1,37 @@
+"""Plugins' screens imported in the background, so that the first tap on a tile is as quick as the second."""
+
+import importlib
+import logging
+import sys
+from functools import partial
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from kiosk.plugin_host import PluginHost
+    from kiosk.pool import Pool
+
+log = logging.getLogger(__name__)
+
+
+def warm_up(host: "PluginHost", pool: "Pool") -> None:
+    """Import `screen` beside each running plugin's `plugin` module, on the pool, under its name."""
+    for loaded in host.plugins:
+        plugin = loaded.manifest.id
+        if loaded.running and (loaded.folder / "screen.py").is_file():
+            module = _package(str(loaded.folder / "plugin.py")) or f"plugins.{plugin}"
+            pool.run("shell", host.fenced(plugin, "screen", partial(_import_quietly, f"{module}.screen")))
+
+
+def _package(file: str) -> str:
+    """The package whose `plugin` module is this file: an installed plugin is not below `plugins`."""
+    for name, module in list(sys.modules.items()):
+        if name.endswith(".plugin") and getattr(module, "__file__", None) == file:
+            return name.removesuffix(".plugin")
+    return ""
+
+
+def _import_quietly(module: str) -> None:
+    try:
+        importlib.import_module(module)
+    except Exception as err:  # noqa: BLE001 - the `screen` hook raises it again, where it is told as a fault
+        log.debug("%s cannot be imported: %s", module, type(err).__name__)
