@@ -6,6 +6,8 @@ from typing import Any
 from kivy.properties import BooleanProperty, ListProperty, NumericProperty, ObjectProperty, StringProperty
 from kivy.uix.anchorlayout import AnchorLayout
 from kivy.uix.boxlayout import BoxLayout
+from kivy.uix.gridlayout import GridLayout
+from kivy.uix.label import Label
 
 from kiosk.ui.widgets.surface import Card, Surface
 
@@ -24,8 +26,7 @@ class Times(Page):
     """Up to three cards of who is on, and the pager through them."""
 
     title = StringProperty("")
-    notice = StringProperty("")
-    notice_kind = StringProperty("info")
+    note = StringProperty("")
     primary = StringProperty("")
     ready = BooleanProperty(False)
     page = NumericProperty(0)
@@ -35,9 +36,9 @@ class Times(Page):
         super().__init__(**kwargs)
         # What shows nothing would still take its spacing.
         if self.pages < 2:
-            self.remove_widget(self.ids.pager)
-        if not self.notice:
-            self.remove_widget(self.ids.notice)
+            self.ids.foot.remove_widget(self.ids.pager)
+        if not self.note:
+            self.remove_widget(self.ids.note)
 
 
 class DutyCard(Card):
@@ -91,3 +92,15 @@ class Outcome(Page):
         self.back: Callable[[], object] = kwargs.pop("back", lambda: None)
         self.ahead: Callable[[], object] = kwargs.pop("ahead", lambda: None)
         super().__init__(**kwargs)
+        # What shows nothing would still take its spacing.
+        for column in (self.ids.what, self.ids.details):
+            for label in [each for each in column.children if isinstance(each, Label) and not each.text]:
+                column.remove_widget(label)
+
+
+class Column(BoxLayout):
+    """One half of an outcome: side by side in landscape."""
+
+
+class Others(GridLayout):
+    """Other times, as chips."""

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 MATTERS: Final = ("wages", "injury", "contract", "rent", "other")
 KEPT_DAYS: Final = 7  # after the day of the slot, so that a visitor can still look the answer up
-CARD_SLOTS: Final = 8
+CARD_SLOTS: Final = 6
 
 _MOBILE: Final = re.compile(r"1[3-9][0-9]{9}")
 #: Behind 010 and 02x come 8 digits, behind other area codes 7 or 8, and never 0 or 1 first.
@@ -133,8 +133,8 @@ def duties(slots: Iterable[Slot]) -> tuple[Duty, ...]:
     return tuple(sorted(cards, key=lambda card: (next(s for s in card.slots if s.free), card.person)))
 
 
-def pages(cards: Sequence[Duty], columns: int, room: int) -> tuple[tuple[Duty, ...], ...]:
-    """The cards in pages of at most three, and of at most `room` units of height.
+def pages(cards: Sequence[Duty], columns: int, room: int = 99, most: int = 3) -> tuple[tuple[Duty, ...], ...]:
+    """The cards in pages of at most `most`, and of at most `room` units of height.
 
     A card takes two units for its head and one for each row of `columns` slots.
     """
@@ -142,7 +142,7 @@ def pages(cards: Sequence[Duty], columns: int, room: int) -> tuple[tuple[Duty, .
     left = 0
     for card in cards:
         needs = 2 + -(-len(card.slots) // columns)
-        if not found or len(found[-1]) == 3 or needs > left:
+        if not found or len(found[-1]) == most or needs > left:
             found.append([])
             left = room
         found[-1].append(card)

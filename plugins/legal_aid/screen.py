@@ -2,9 +2,9 @@
 
 import re
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from kivy.uix.widget import Widget
 
@@ -15,7 +15,7 @@ from kiosk.ui.theme import theme
 from kiosk.ui.widgets.chip import Chip
 from kiosk.ui.widgets.choice import ChoiceButton
 from plugins.legal_aid import rules
-from plugins.legal_aid.pages import Contact, DutyCard, Kept, LookUp, Matters, Outcome, Page, Times
+from plugins.legal_aid.pages import Contact, DutyCard, Kept, LookUp, Matters, Others, Outcome, Page, Times
 from plugins.legal_aid.rules import Duty, Slot
 from plugins.legal_aid.words import Words
 
@@ -106,16 +106,13 @@ class LegalAidScreen(ServiceScreen):
         cards = rules.duties(offered)
         if not cards:
             return self._no_times()
-        columns = 2 if theme.landscape else 4
-        pages = rules.pages(cards, columns, _room(many=False))
-        if len(pages) > 1:
-            pages = rules.pages(cards, columns, _room(many=True))
+        columns = 3 if theme.landscape and theme.large else 4
+        pages = _paged(cards, columns)
         self._page = min(self._page, len(pages) - 1)
         page = Times(
             screen=self,
-            title=self.tr("time_question", matter=self.tr(f"{self._matter}_title")),
-            notice=self._notice or ("" if len(pages) > 1 else self.tr("offline_note")),
-            notice_kind="warning" if self._notice else "info",
+            title=self._notice or self.tr("time_question", matter=self.tr(f"{self._matter}_title")),
+            note="" if len(pages) > 1 else self.tr("offline_note"),
             primary=self.tr("take_time", time=self._words.time(self._slot))
             if self._slot
             else self.tr("choose_time"),
@@ -126,14 +123,13 @@ class LegalAidScreen(ServiceScreen):
         for duty in pages[self._page]:
             page.ids.cards.add_widget(self._card(duty, columns))
         if theme.landscape:
-            for _ in range(3 - len(pages[self._page])):
+            for _ in range(2 - len(pages[self._page])):
                 page.ids.cards.add_widget(Widget())
         return self._show(page, self.times, 2)
 
     def _no_times(self) -> None:
-        page = Outcome(
-            screen=self,
-            icon="calendar-remove-outline",
+        page = self._outcome(
+            "calendar-remove-outline",
             title=self.tr("time_none"),
             text=self.tr("time_none_line"),
             secondary=self.tr("back"),
@@ -180,16 +176,13 @@ class LegalAidScreen(ServiceScreen):
     def contact(self) -> None:
         if self._slot is None or not self._still_free(self.station.store.offered(self._matter)):
             return self.times()
-        page = Contact(screen=self, chosen=self._chosen(), digits=self._digits, notice=self._notice)
+        page = Contact(
+            screen=self, chosen=self._words.chosen(self._slot), digits=self._digits, notice=self._notice
+        )
         pad = page.ids.pad
         pad.groups = rules.groups(self._digits)
         pad.bind(value=self._typed, on_done=lambda _: self._phone_done())
         return self._show(page, self.contact, 3)
-
-    def _chosen(self) -> str:
-        if self._slot is None:
-            return ""
-        return self.tr("chosen", when=self._words.when(self._slot), person=self._words.person(self._slot))
 
     def _typed(self, pad: Widget, digits: str) -> None:
         self._digits = digits
@@ -205,7 +198,7 @@ class LegalAidScreen(ServiceScreen):
 
     def kept(self) -> None:
         """The number as it is shown from now on, before it is sealed."""
-        page = Kept(screen=self, chosen=self._chosen(), phone=rules.masked(self._digits))
+        page = Kept(screen=self, chosen=self._words.chosen(self._slot), phone=rules.masked(self._digits))
         self._show(page, self.kept, 3)
 
     def number_only(self) -> None:
@@ -263,14 +256,8 @@ class LegalAidScreen(ServiceScreen):
         if booking is not None and (self._stored or booking.status != "asked"):
             page = self._answer(booking)
         elif self._failed:
-            page = Outcome(
-                screen=self,
-                icon="alert-circle-outline",
-                title=self.tr("failed"),
-                secondary=self.tr("home"),
-                back=self.station.home,
-                primary=self.tr("again"),
-                ahead=self._store,
+            page = self._outcome(
+                "alert-circle-outline", title=self.tr("failed"), primary=self.tr("again"), ahead=self._store
             )
         else:
             page = Outcome(screen=self, icon="content-save-outline", title=self.tr("saving"))
@@ -278,47 +265,38 @@ class LegalAidScreen(ServiceScreen):
 
     def _answer(self, booking: "Booking") -> Outcome:
         """The page of one booking as it stands."""
-        tr, time = self.tr, self._words.time(booking.slot)
-        page = Outcome(
-            screen=self,
-            icon=OUTCOME_ICONS[booking.status],
-            good=booking.status == "confirmed",
-            where=[self._words.when(booking.slot), self._words.person(booking.slot), booking.slot.room],
-            secondary=tr("home"),
-            back=self.station.home,
+        if booking.status == "taken":
+            return self._taken(booking)
+        ahead = self.station.finish if booking.status != "refused" else self._other_times(booking)
+        shown = self._words.answer(booking, self.station.online)
+        return self._outcome(
+            OUTCOME_ICONS[booking.status], good=booking.status == "confirmed", ahead=ahead, **shown
         )
-        match booking.status:
-            case "asked":
-                online = self.station.online
-                page.title = tr("asked_title" if online else "asked_title_offline")
-                page.caption, page.number = tr("asked_number"), booking.number
-                page.text, page.note = tr("asked_keep"), tr("asked_online" if online else "asked_offline")
-                page.primary, page.ahead = tr("done"), self.station.finish
-            case "confirmed":
-                page.title, page.text = tr("confirmed_title"), tr("confirmed_keep")
-                page.caption, page.number = tr("confirmed_number"), booking.code
-                page.primary, page.ahead = tr("done"), self.station.finish
-            case "taken":
-                self._offer_others(page, booking, time)
-            case _:
-                whys = {"past": "refused_past", "other_matter": "refused_matter"}
-                page.title, page.text = tr("refused_title"), tr(whys.get(booking.why, "refused_line"))
-                page.primary, page.ahead = tr("other_times"), partial(self._other_times, booking)
+
+    def _taken(self, booking: "Booking") -> Outcome:
+        """Somebody else was first: offer what the centre has named and is still free."""
+        time = self._words.time(booking.slot)
+        others = self.station.store.slots(booking.alternatives)
+        choosing = self._slot is not None and self._still_free(others)
+        page = self._outcome(
+            OUTCOME_ICONS["taken"],
+            title=self.tr("taken_title" if others else "taken_none", time=time),
+            text="" if others else self.tr("taken_none_line"),
+            primary=self.tr("take_time", time=self._words.time(self._slot))
+            if self._slot and choosing
+            else self.tr("other_times"),
+            ahead=partial(self._take_other, booking) if choosing else self._other_times(booking),
+        )
+        if others:
+            chips = Others()
+            for slot in others:
+                chips.add_widget(self._chip(slot, self._words.when(slot)))
+            page.ids.details.add_widget(chips)
         return page
 
-    def _offer_others(self, page: Outcome, booking: "Booking", time: str) -> None:
-        others = self.station.store.slots(booking.alternatives)
-        page.title = self.tr("taken_title" if others else "taken_none", time=time)
-        page.where = []
-        page.primary, page.ahead = self.tr("other_times"), partial(self._other_times, booking)
-        if not others:
-            page.text = self.tr("taken_none_line")
-            return
-        if self._slot is not None and self._still_free(others):
-            page.primary = self.tr("take_time", time=self._words.time(self._slot))
-            page.ahead = partial(self._take_other, booking)
-        for slot in others:
-            page.ids.chips.add_widget(self._chip(slot, self._words.when(slot)))
+    def _outcome(self, icon: str, **shown: Any) -> Outcome:
+        shown = {"secondary": self.tr("home"), "back": self.station.home} | shown
+        return Outcome(screen=self, icon=icon, **shown)
 
     def _take_other(self, booking: "Booking") -> None:
         """Another slot: with the contact just sealed, or as number only; who comes back is asked again."""
@@ -328,8 +306,8 @@ class LegalAidScreen(ServiceScreen):
         else:
             self.contact()
 
-    def _other_times(self, booking: "Booking") -> None:
-        self._choose_matter(booking.matter)
+    def _other_times(self, booking: "Booking") -> Callable[[], None]:
+        return partial(self._choose_matter, booking.matter)
 
     # Looking a booking up
 
@@ -357,13 +335,12 @@ class LegalAidScreen(ServiceScreen):
         self.add_widget(page)
 
 
-def _room(many: bool) -> int:
-    """Height for cards in units of `rules.pages`, with and without a pager below."""
+def _paged(cards: Sequence[Duty], columns: int) -> tuple[tuple[Duty, ...], ...]:
+    """The cards in pages: side by side in landscape, else as many as have room, with a pager below or not."""
     if theme.landscape:
-        return 12
-    if theme.large:
-        return 6 if many else 7
-    return 8 if many else 9
+        return rules.pages(cards, columns, most=2)
+    pages = rules.pages(cards, columns, room=7 if theme.large else 9)
+    return pages if len(pages) == 1 or not theme.large else rules.pages(cards, columns, room=6)
 
 
 load_kv(__file__)
