@@ -150,6 +150,8 @@ def run(options: Options, say: Say = print) -> int:
     from server.web.app import create_app
 
     check_free(options.http_host, options.http_port, "the web pages")
+    if options.mqtt is None:
+        check_free(options.mqtt_host, options.mqtt_port, "the MQTT broker")
     headquarters = Headquarters.open(options)
     try:
         listener = socket.create_server((options.http_host, options.http_port))

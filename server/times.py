@@ -6,7 +6,7 @@ boot was, whatever the wall clock said then or says now.
 """
 
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final, Literal, NamedTuple
 
 #: The local time of stations and their rotas.
 ZONE: Final = "Asia/Shanghai"
@@ -17,8 +17,7 @@ TOLERANCE_MS: Final = 60_000  # a wall clock this close is right; networks and N
 FLOOR_MS: Final = 1_767_225_600_000  # 2026-01-01: no station of this software is older
 
 
-@dataclass(frozen=True)
-class Stamp:
+class Stamp(NamedTuple):
     """A time in ms since 1970 and how it was found."""
 
     at: int
@@ -27,23 +26,30 @@ class Stamp:
 
 @dataclass
 class Timekeeper:
-    """Judges the messages of one stream in order; `last_at` is the latest time found so far."""
+    """Judges the messages of one frame after the other; `last_at` is the latest time found so far.
 
+    `sent`/`frame_up` are the frame's stamps, `arrived` the time of its arrival (all in ms). `frame_up` is 0
+    when the messages are of an earlier boot than the one that sends them.
+    """
+
+    sent: int
+    frame_up: int
+    arrived: int
     last_at: int = FLOOR_MS
 
-    def judge(self, at: int, up: int, sent: int, frame_up: int, arrived: int) -> Stamp:
-        """The time of a message stamped `at`/`up`, in a frame stamped `sent`/`frame_up` (all in ms).
-
-        `frame_up` is 0 when the messages are of an earlier boot than the one that sends them.
-        """
-        age = frame_up - up
-        if frame_up > 0 and age >= 0:
-            true = arrived - age
-            stamp = Stamp(at, "ok") if abs(true - at) <= TOLERANCE_MS else Stamp(true, "corrected")
-        elif abs(arrived - sent) <= TOLERANCE_MS and self.last_at - TOLERANCE_MS <= at <= arrived:
-            stamp = Stamp(at, "ok")  # an earlier boot; nothing speaks against its clock
-        else:
-            stamp = Stamp(max(at, self.last_at), "unsure")  # all that is known is the order
-        stamp = Stamp(min(stamp.at, arrived), stamp.clock)
-        self.last_at = max(self.last_at, stamp.at)
-        return stamp
+    def judge(self, at: int, up: int) -> Stamp:
+        """The time of a message stamped `at`/`up`."""
+        arrived = self.arrived
+        age = self.frame_up - up
+        clock: Clock = "ok"
+        if self.frame_up > 0 and age >= 0:
+            if abs(arrived - age - at) > TOLERANCE_MS:
+                at, clock = arrived - age, "corrected"
+        elif abs(arrived - self.sent) > TOLERANCE_MS or not self.last_at - TOLERANCE_MS <= at <= arrived:
+            # An earlier boot whose clock cannot be trusted: all that is known is the order.
+            at, clock = max(at, self.last_at), "unsure"
+        if at > arrived:
+            at = arrived
+        if at > self.last_at:
+            self.last_at = at
+        return Stamp(at, clock)

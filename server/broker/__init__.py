@@ -1,5 +1,6 @@
 """The broker beside headquarters: a NATS server that we start, or a Mosquitto that somebody else runs."""
 
+import os
 import socket
 from collections.abc import Mapping
 from typing import Protocol
@@ -42,7 +43,7 @@ def check_free(host: str, port: int, what: str) -> None:
             pass
     except OSError as err:
         raise PortTaken(
-            f"Port {port} on {host} is not free for {what} ({err.strerror}). "
+            f"Port {port} on {host} is not free for {what} ({os.strerror(err.errno or 0)}). "
             "Stop the program that uses it, or choose another port.",
             port=port,
         ) from err

@@ -1,9 +1,9 @@
-"""Everything that stations said, raw and in order; whole days expire together."""
+"""Everything that stations said, raw and in the order of arrival; the oldest expire."""
 
 from collections.abc import Sequence
 from typing import Final
 
-from sqlalchemy import Connection, delete, insert
+from sqlalchemy import Connection, bindparam, delete, insert, select
 
 from server.store.engine import bulk
 from server.store.schema import message
@@ -11,8 +11,8 @@ from server.store.schema import message
 DAY_MS: Final = 24 * 3600 * 1000
 KEEP_DAYS: Final = 400  # the same weekday a year ago stays comparable by recount
 
-#: day, stream, number, kind, valid, at, clock, received_at, body: as the table's columns stand.
-MessageRow = tuple[int, int, int, str, bool, int, str, int, str]
+#: stream, number, kind, valid, at, clock, received_at, body: as the table's columns stand.
+MessageRow = tuple[int, int, str, bool, int, str, int, str]
 
 
 def store(conn: Connection, rows: Sequence[MessageRow]) -> None:
@@ -22,7 +22,13 @@ def store(conn: Connection, rows: Sequence[MessageRow]) -> None:
 
 def expire(conn: Connection, now: int, keep_days: int = KEEP_DAYS) -> int:
     """Delete raw messages that arrived more than `keep_days` ago; rollups stay. How many."""
-    return conn.execute(delete(message).where(message.c.day < now // DAY_MS - keep_days)).rowcount
+    # Rows stand in the order of arrival: this looks at no more of them than it then deletes.
+    kept = select(message.c.id).where(message.c.received_at >= now - keep_days * DAY_MS)
+    first = conn.scalar(kept.order_by(message.c.id).limit(1))
+    old = delete(message)
+    return conn.execute(old if first is None else old.where(message.c.id < first)).rowcount
 
 
-_INSERT = insert(message)
+_INSERT = insert(message).values(
+    {column.name: bindparam(column.name) for column in message.c if column.name != "id"}
+)

@@ -7,40 +7,52 @@ from typing import Final
 
 from sqlalchemy import Connection, delete, select
 
+from protocol.errors import EventError
 from protocol.manifest import SHELL_EVENTS, EventField, Manifest
 from protocol.messages import Event, decode
 from server.store.schema import message, rollup, stream
 from server.store.upsert import upsert
 
 HOUR_MS: Final = 3600 * 1000
+REMEMBERED: Final = 20_000  # different events whose check is remembered
 
 #: hour (ms UTC), station, plugin, event, dims: the key of the table.
 Key = tuple[int, str, str, str, str]
 
 
 class Dims:
-    """The part of an event's fields that rollups keep, as canonical JSON: its choices and flags."""
+    """Checks events by their manifests, and gives the part of their fields that rollups keep."""
 
     def __init__(self, manifests: Mapping[str, Manifest]) -> None:
-        self._fields: dict[tuple[str, str], tuple[str, ...]] = {}
-        for manifest in manifests.values():
-            for name, fields in {**SHELL_EVENTS, **manifest.events}.items():
-                self._fields[manifest.id, name] = _kept(fields)
-        self._text: dict[tuple[object, ...], str] = {}
+        self._manifests = manifests
+        self._known: dict[tuple[str, str, str], str] = {}
 
     def of(self, event: Event) -> str:
-        """The canonical JSON for a valid event."""
-        names = self._fields[event.plugin, event.name]
-        # True and 1 are one key to a dict; fields have one type each, so here they never meet.
-        key = (names, *(event.d.get(name) for name in names))
-        text = self._text.get(key)
-        if text is None:
-            kept = {name: event.d[name] for name in names if name in event.d}
-            text = self._text[key] = json.dumps(kept, ensure_ascii=False, separators=(",", ":"))
-        return text
+        """An event's choices and flags as canonical JSON; EventError if it is not declared like this.
+
+        Most events are like one before, so answers are remembered, by the fields' repr: to a dict's own
+        keys True and 1 are the same.
+        """
+        key = (event.plugin, event.name, repr(event.d))
+        dims = self._known.get(key)
+        if dims is None:
+            dims = self._check(event)
+            if len(self._known) >= REMEMBERED:
+                self._known.clear()
+            self._known[key] = dims
+        return dims
+
+    def _check(self, event: Event) -> str:
+        manifest = self._manifests.get(event.plugin)
+        if manifest is None:
+            raise EventError(f"there is no plugin '{event.plugin}' here", plugin=event.plugin)
+        manifest.check_event(event.name, event.d)
+        declared = SHELL_EVENTS.get(event.name) or manifest.events.get(event.name, {})
+        kept = {name: event.d[name] for name in _kept(declared) if name in event.d}
+        return json.dumps(kept, ensure_ascii=False, separators=(",", ":"))
 
 
-def add(conn: Connection, counts: Counter[Key]) -> None:
+def add(conn: Connection, counts: Mapping[Key, int]) -> None:
     """Add counts to their hours."""
     names = [column.name for column in rollup.c]
     rows = [dict(zip(names, (*key, n), strict=True)) for key, n in counts.items()]

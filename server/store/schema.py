@@ -128,11 +128,12 @@ stream = Table(
     UniqueConstraint("station", "name"),
 )
 
-#: Everything a station said, as it came. `day` leads the key so that whole days expire as one range.
+#: Everything a station said, as it came, in the order of arrival: appending costs the least, and the oldest
+#: rows expire from the front. That no number comes twice is the cursor's doing, in the same transaction.
 message = Table(
     "message",
     metadata,
-    Column("day", Integer, nullable=False),  # days since 1970, of arrival
+    Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
     Column("stream", Integer, nullable=False),
     Column("number", BigInteger, nullable=False),
     Column("kind", String(12), nullable=False),  # event request heartbeat fault unknown
@@ -141,8 +142,6 @@ message = Table(
     Column("clock", String(9), nullable=False),  # ok corrected unsure
     Column("received_at", BigInteger, nullable=False),
     Column("body", Text, nullable=False),
-    PrimaryKeyConstraint("day", "stream", "number"),
-    sqlite_with_rowid=False,
 )
 
 lost = Table(

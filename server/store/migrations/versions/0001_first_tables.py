@@ -56,7 +56,7 @@ def upgrade() -> None:
     )
     op.create_table(
         "message",
-        sa.Column("day", sa.Integer(), nullable=False),
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("stream", sa.Integer(), nullable=False),
         sa.Column("number", sa.BigInteger(), nullable=False),
         sa.Column("kind", sa.String(length=12), nullable=False),
@@ -65,8 +65,7 @@ def upgrade() -> None:
         sa.Column("clock", sa.String(length=9), nullable=False),
         sa.Column("received_at", sa.BigInteger(), nullable=False),
         sa.Column("body", sa.Text(), nullable=False),
-        sa.PrimaryKeyConstraint("day", "stream", "number", name=op.f("pk_message")),
-        sqlite_with_rowid=False,
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_message")),
     )
     op.create_table(
         "office",

@@ -1,0 +1,249 @@
+"""The tables and what is kept in them."""
+
+import io
+import subprocess
+import sys
+from collections.abc import Iterator
+from itertools import count
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from argon2 import PasswordHasher
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.schema import CreateIndex, CreateTable
+
+from server.errors import ClaimError, Locked, NotFound, Refused
+from server.store import Store, audit, content, media, offices, sessions, stations, users
+from server.store.schema import metadata
+
+NOW = 1_800_000_000_000
+DAY = 24 * 3600 * 1000
+STEPS = st.sampled_from(["put", "remove", "look"])
+NUMBERS = count()
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    store = Store(tmp_path / "hq")
+    yield store
+    store.close()
+
+
+class TestTables:
+    def test_schema_and_migrations_agree(self, store: Store) -> None:
+        with store.read() as conn:
+            assert compare_metadata(MigrationContext.configure(conn), metadata) == []
+
+    def test_opening_again_changes_nothing(self, store: Store) -> None:
+        with store.write() as conn:
+            stations.add(conn, "st-1", name="x", now=NOW)
+        again = Store(store.data_dir)
+        with again.read() as conn:
+            assert [each.id for each in stations.every(conn)] == ["st-1"]
+        again.close()
+
+    def test_every_table_and_index_can_be_written_for_postgresql(self) -> None:
+        dialect = postgresql.dialect()  # type: ignore[no-untyped-call]
+        for table in metadata.sorted_tables:
+            assert str(CreateTable(table).compile(dialect=dialect))
+            for index in table.indexes:
+                assert str(CreateIndex(index).compile(dialect=dialect))
+
+    def test_an_error_rolls_everything_back(self, store: Store) -> None:
+        def half() -> None:
+            with store.write() as conn:
+                stations.add(conn, "st-1", name="x", now=NOW)
+                raise RuntimeError
+
+        with pytest.raises(RuntimeError):
+            half()
+        with store.read() as conn:
+            assert stations.every(conn) == []
+
+    def test_sqlite_is_safe_against_power_loss_and_folds_its_log_in_one_place(self, store: Store) -> None:
+        with store.read() as conn:
+            asked = ("journal_mode", "synchronous", "wal_autocheckpoint", "foreign_keys")
+            found = [conn.exec_driver_sql(f"PRAGMA {name}").scalar() for name in asked]
+        assert found == ["wal", 2, 0, 1]
+        store.checkpoint()
+
+
+class TestStations:
+    def test_a_code_claims_once(self, store: Store) -> None:
+        with store.write() as conn:
+            code = stations.add(conn, "st-1", name="x", now=NOW)
+            assert len(code) == 8
+            claimed = stations.claim(conn, f"{code[:4]} {code[4:]}", NOW + 1)
+            assert claimed.station == "st-1"
+            assert stations.verify(conn, "st-1", claimed.token)
+            assert not stations.verify(conn, "st-1", claimed.token + "x")
+            with pytest.raises(ClaimError) as caught:
+                stations.claim(conn, code, NOW + 2)
+        assert caught.value.key == "claim.wrong"
+
+    def test_a_code_expires_after_a_day(self, store: Store) -> None:
+        with store.write() as conn:
+            code = stations.add(conn, "st-1", name="x", now=NOW)
+            with pytest.raises(ClaimError) as caught:
+                stations.claim(conn, code, NOW + DAY + 1)
+            assert caught.value.key == "claim.expired"
+            fresh = stations.new_code(conn, "st-1", NOW + DAY)
+            assert stations.claim(conn, fresh, NOW + DAY).station == "st-1"
+
+    def test_a_new_claim_ends_the_old_credentials(self, store: Store) -> None:
+        with store.write() as conn:
+            first = stations.claim(conn, stations.add(conn, "st-1", name="x", now=NOW), NOW)
+            second = stations.claim(conn, stations.new_code(conn, "st-1", NOW), NOW)
+            assert not stations.verify(conn, "st-1", first.token)
+            assert stations.verify(conn, "st-1", second.token)
+
+    def test_a_revoked_station_is_out(self, store: Store) -> None:
+        with store.write() as conn:
+            claimed = stations.claim(conn, stations.add(conn, "st-1", name="x", now=NOW), NOW)
+            stations.revoke(conn, "st-1", NOW)
+            assert not stations.verify(conn, "st-1", claimed.token)
+            assert stations.active(conn) == {}
+
+    def test_no_credential_stands_in_the_database(self, store: Store) -> None:
+        with store.write() as conn:
+            code = stations.add(conn, "st-1", name="x", now=NOW)
+        with store.write() as conn:
+            claimed = stations.claim(conn, code, NOW)
+        store.checkpoint()
+        whole = b"".join(path.read_bytes() for path in store.data_dir.iterdir() if path.is_file())
+        for secret in (code, claimed.token, claimed.mqtt_password):
+            assert secret.encode() not in whole
+
+    def test_an_id_that_breaks_the_rule_is_refused(self, store: Store) -> None:
+        with store.write() as conn:
+            stations.add(conn, "st-1", name="x", now=NOW)
+            with pytest.raises(Refused):
+                stations.add(conn, "st-1", name="x", now=NOW)
+            with pytest.raises(NotFound):
+                stations.new_code(conn, "st-9", NOW)
+
+    def test_a_station_sees_its_own_profile_with_the_offices_alone(self, store: Store) -> None:
+        with store.write() as conn:
+            stations.add(conn, "st-1", name="一号站", now=NOW, facilities=["热水"])
+            stations.add(conn, "st-2", name="二号站", now=NOW)
+            offices.add(conn, "legal", "a2V5", NOW)
+            page = content.since(conn, stations.PROFILE, 0, "st-1")
+        (row,) = page.upserts
+        assert row["station"] == "st-1"
+        assert row["offices"] == {"legal": "a2V5"}
+        assert row["facilities"] == ["热水"]
+
+
+class TestContent:
+    def test_unchanged_rows_keep_their_revision(self, store: Store) -> None:
+        rows = [{"id": "a", "n": 1}, {"id": "b", "n": 2}]
+        with store.write() as conn:
+            assert content.put(conn, "x.y", "id", rows) == content.Changed(added=2)
+            before = content.revision_of(conn, "x.y")
+            assert content.put(conn, "x.y", "id", rows) == content.Changed(same=2)
+            assert content.revision_of(conn, "x.y") == before
+
+    def test_a_later_revision_than_ours_is_answered_with_everything(self, store: Store) -> None:
+        with store.write() as conn:
+            content.put(conn, "x.y", "id", [{"id": "a"}])
+            page = content.since(conn, "x.y", 99, "st-1")
+        assert page.reset
+        assert page.upserts == [{"id": "a"}]
+        assert page.revision == 1
+
+    @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @given(steps=st.lists(st.tuples(STEPS, st.sampled_from("abcdef"), st.integers(0, 3)), max_size=25))
+    def test_a_replica_that_follows_revisions_is_always_the_same(
+        self, store: Store, steps: list[tuple[str, str, int]]
+    ) -> None:
+        replica: dict[str, dict[str, object]] = {}
+        name, revision = f"x.{next(NUMBERS)}", 0
+        with store.write() as conn:
+            for what, key, n in [*steps, ("look", "a", 0)]:
+                if what == "put":
+                    content.put(conn, name, "id", [{"id": key, "n": n}])
+                elif what == "remove":
+                    content.remove(conn, name, [key])
+                else:
+                    more = True
+                    while more:
+                        page = content.since(conn, name, revision, "st-1", limit=2)
+                        replica.update({row["id"]: row for row in page.upserts})
+                        for gone in page.deletes:
+                            replica.pop(gone, None)
+                        revision, more = page.revision, page.more
+            assert replica == content.keyed(conn, name)
+
+
+class TestMedia:
+    def test_a_file_lies_under_its_hash(self, store: Store) -> None:
+        found = media.keep(store.media_dir, io.BytesIO(b"sound"), "a.ogg", "audio/ogg")
+        with store.write() as conn:
+            assert media.get(conn, found.sha256) is None
+            media.record(conn, found, NOW)
+            assert media.get(conn, found.sha256) == found
+        assert media.path(store.media_dir, found.sha256).read_bytes() == b"sound"
+        assert not list(store.media_dir.glob(".aside*"))
+
+    def test_only_a_hash_names_a_file(self, store: Store) -> None:
+        with pytest.raises(ValueError, match="SHA-256"):
+            media.path(store.media_dir, "../../etc/passwd")
+
+
+class TestPeople:
+    @pytest.fixture(autouse=True)
+    def quick_hashes(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        weak = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+        monkeypatch.setattr(users, "_hasher", lambda: weak)
+
+    def test_wrong_passwords_must_wait_longer_and_longer(self, store: Store) -> None:
+        with store.write() as conn:
+            users.add(conn, "hq", "a good password", NOW)
+            for _ in range(users.FREE_TRIES):
+                assert not users.verify(conn, "hq", "wrong", NOW)
+            with pytest.raises(Locked) as first:
+                users.verify(conn, "hq", "a good password", NOW)
+            later = NOW + users.WAIT_MS
+            assert not users.verify(conn, "hq", "wrong", later)
+            with pytest.raises(Locked) as second:
+                users.verify(conn, "hq", "a good password", later)
+            assert first.value.values["seconds"] == users.WAIT_MS // 1000
+            assert second.value.values["seconds"] == 2 * users.WAIT_MS // 1000
+            # A clock that jumps back does not lock for longer than the longest wait.
+            with pytest.raises(Locked) as jumped:
+                users.verify(conn, "hq", "a good password", 0)
+            assert jumped.value.values["seconds"] == users.WAIT_MAX_MS // 1000
+            assert users.verify(conn, "hq", "a good password", NOW + DAY)
+            assert users.verify(conn, "hq", "a good password", NOW + DAY)
+
+    def test_a_stranger_is_simply_wrong(self, store: Store) -> None:
+        with store.write() as conn:
+            assert not users.verify(conn, "nobody", "x", NOW)
+            with pytest.raises(Refused):
+                users.add(conn, "hq", "short", NOW)
+
+    def test_a_session_ends(self, store: Store) -> None:
+        with store.write() as conn:
+            users.add(conn, "hq", "a good password", NOW)
+            token = sessions.open(conn, "hq", NOW)
+            assert sessions.user_of(conn, token, NOW) == "hq"
+            assert sessions.user_of(conn, token, NOW, "api") is None
+            assert sessions.user_of(conn, token, NOW + sessions.COOKIE_MS) is None
+            sessions.close(conn, token)
+            assert sessions.user_of(conn, token, NOW) is None
+
+    def test_changes_are_audited_with_before_and_after(self, store: Store) -> None:
+        with store.write() as conn:
+            audit.record(conn, "hq", "station.rename", "st-1", NOW, before={"name": "a"}, after={"name": "b"})
+            (line,) = audit.latest(conn)
+        assert (line["who"], line["before"], line["after"]) == ("hq", {"name": "a"}, {"name": "b"})
+
+
+def test_importing_the_server_loads_no_kivy() -> None:
+    names = "server.app server.cli server.collector server.ingest server.queries server.services.content"
+    code = f"import sys\nfor name in {names.split()!r}: __import__(name)\nassert 'kivy' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True)

@@ -1,0 +1,286 @@
+"""Batches of frames against a real store, without a broker between."""
+
+import json
+import time
+from collections.abc import Iterator
+from itertools import count
+from pathlib import Path
+
+import msgspec
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sqlalchemy import select
+
+from protocol import frame as frames
+from protocol import messages
+from protocol.frame import Ack, Frame
+from protocol.messages import Event, Fault, Heartbeat, Message, Poke, Request
+from server import queries
+from server.downlink import Downlink
+from server.ingest import Arrival, Ingest
+from server.manifests import read_all
+from server.store import Store, refusals, rollups, stations, streams, watermarks
+from server.store import messages as raw_messages
+from server.store.schema import message as message_table
+from server.store.streams import Raced
+from tests.server.station_client import up_ms
+
+NOW = 1_800_000_000_000
+NUMBERS = count()
+FIELDS = st.sampled_from(
+    ["t", "at", "up", "plugin", "name", "d", "id", "service", "version", "health", "trace"]
+)
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(FIELDS, inner, max_size=5),
+    max_leaves=8,
+).map(lambda each: json.dumps(each).encode())
+CHECK_IN = Event(plugin="check_in", name="checked_in", d={"trade": "courier", "method": "tap"})
+
+
+class Line:
+    """A store, its ingest, and frames put in by hand."""
+
+    def __init__(self, folder: Path) -> None:
+        self.store = Store(folder)
+        self.manifests, _ = read_all()
+        self.sent: list[tuple[str, Frame]] = []
+        for name in ("st-1", "st-2"):
+            with self.store.write() as conn:
+                stations.claim(conn, stations.add(conn, name, name=name, now=NOW - 1000), NOW - 1000)
+        self.downlink = Downlink(lambda to, data: self.sent.append((to, frames.decode(data))), lambda: NOW)
+        self.ingest = self.another()
+
+    def another(self) -> Ingest:
+        return Ingest(self.store, self.manifests, self.downlink)
+
+    def put(
+        self,
+        *said: Message | bytes,
+        first: int = 1,
+        station: str = "st-1",
+        stream: str = "s",
+        **stamps: int | str,
+    ) -> Arrival:
+        raws = [msgspec.Raw(each if isinstance(each, bytes) else messages.encode(each)) for each in said]
+        options = {"boot": "b", "sent": NOW, "up": 5000, **stamps}
+        frame = Frame(v=1, stream=stream, first=first, msgs=raws, **options)  # type: ignore[arg-type]
+        return Arrival(station, frames.encode(frame), NOW)
+
+    def rows(self) -> list[tuple[str, bool, int, str]]:
+        columns = (message_table.c.kind, message_table.c.valid, message_table.c.at, message_table.c.clock)
+        with self.store.read() as conn:
+            return [tuple(row) for row in conn.execute(select(*columns).order_by(message_table.c.id))]
+
+    def refused(self) -> dict[tuple[str, str], int]:
+        with self.store.read() as conn:
+            return refusals.counts(conn)
+
+    def events(self) -> int:
+        with self.store.read() as conn:
+            return sum(rollups.stored(conn).values())
+
+
+def at(event: Message, wall: int, up: int) -> Message:
+    return msgspec.structs.replace(event, at=wall, up=up)
+
+
+@pytest.fixture
+def line(tmp_path: Path) -> Iterator[Line]:
+    line = Line(tmp_path)
+    yield line
+    line.store.close()
+
+
+class TestWhatIsStored:
+    def test_every_kind_lies_raw_in_its_place(self, line: Line) -> None:
+        fault = Fault(plugin="jobs", version="1.0.0", where="tile", kind="ValueError", trace=["a.py:1"])
+        line.ingest.take([line.put(CHECK_IN, Heartbeat(), fault, b'{"t":"novel","x":1}', Poke())])
+        kinds = [(kind, valid) for kind, valid, _, _ in line.rows()]
+        assert kinds == [
+            ("event", True),
+            ("heartbeat", True),
+            ("fault", True),
+            ("unknown", False),
+            ("unknown", False),
+        ]
+        with line.store.read() as conn:
+            assert queries.faults(conn, 0, NOW * 2)[0].kind == "ValueError"
+
+    def test_an_undeclared_event_is_kept_and_counted_but_in_no_rollup(self, line: Line) -> None:
+        wrong = [
+            msgspec.structs.replace(CHECK_IN, d={"trade": "pilot", "method": "tap"}),
+            msgspec.structs.replace(CHECK_IN, d={"trade": "courier", "method": "tap", "first_today": 1}),
+            msgspec.structs.replace(CHECK_IN, plugin="no_such"),
+            msgspec.structs.replace(CHECK_IN, name="no_such"),
+        ]
+        fine = msgspec.structs.replace(CHECK_IN, d={"trade": "courier", "method": "tap", "first_today": True})
+        outcome = line.ingest.take([line.put(fine, *wrong, CHECK_IN)])
+        assert outcome.acks == {"st-1": Ack("s", 6)}
+        assert line.events() == 2
+        assert line.refused() == {("undeclared_event", "st-1"): 4}
+        assert len(line.rows()) == 6
+
+    def test_a_fields_of_a_later_release_are_kept(self, line: Line) -> None:
+        body = b'{"t":"heartbeat","version":"9.0.0","novel":[1,2],"at":1}'
+        line.ingest.take([line.put(body)])
+        with line.store.read() as conn:
+            assert conn.scalar(select(message_table.c.body)) == body.decode()
+            assert watermarks.every(conn).keys() == {"st-1"}
+
+    def test_old_messages_expire_and_rollups_stay(self, line: Line) -> None:
+        line.ingest.take([line.put(CHECK_IN, CHECK_IN)])
+        with line.store.write() as conn:
+            assert raw_messages.expire(conn, NOW + raw_messages.DAY_MS, keep_days=400) == 0
+            assert raw_messages.expire(conn, NOW + 2 * raw_messages.DAY_MS, keep_days=1) == 2
+        assert line.events() == 2
+
+
+class TestWhoMaySpeak:
+    def test_an_unknown_station_is_counted_and_others_are_served(self, line: Line) -> None:
+        outcome = line.ingest.take([line.put(CHECK_IN, station="st-9"), line.put(CHECK_IN)])
+        assert outcome.acks.keys() == {"st-1"}
+        assert line.refused() == {("unknown_station", "st-9"): 1}
+
+    def test_a_station_claimed_a_moment_ago_is_known(self, line: Line) -> None:
+        with line.store.write() as conn:
+            stations.claim(conn, stations.add(conn, "st-3", name="x", now=NOW), NOW)
+        assert line.ingest.take([line.put(CHECK_IN, station="st-3")]).acks.keys() == {"st-3"}
+
+    def test_two_machines_with_one_disk_are_named(self, line: Line) -> None:
+        for first, boot in ((1, "one"), (2, "two"), (3, "one"), (4, "two")):
+            frame = Frame(
+                v=1, stream="s", first=first, boot=boot, msgs=[msgspec.Raw(messages.encode(CHECK_IN))]
+            )
+            line.ingest.take([Arrival("st-1", frames.encode(frame), NOW)])
+        assert line.refused() == {("clone", "st-1"): 2}
+        assert line.events() == 4
+
+    def test_an_older_stream_that_speaks_again_is_named(self, line: Line) -> None:
+        line.ingest.take([line.put(CHECK_IN, stream="old")])
+        line.ingest.take([line.put(CHECK_IN, stream="new")])
+        assert line.refused() == {}
+        line.ingest.take([line.put(CHECK_IN, stream="old", first=2)])
+        assert line.refused() == {("clone", "st-1"): 1}
+
+    def test_a_reboot_is_no_clone(self, line: Line) -> None:
+        for first, boot in ((1, "one"), (2, "two"), (1, "one"), (3, "two")):
+            frame = Frame(
+                v=1, stream="s", first=first, boot=boot, msgs=[msgspec.Raw(messages.encode(CHECK_IN))]
+            )
+            line.ingest.take([Arrival("st-1", frames.encode(frame), NOW)])
+        assert line.refused() == {}
+
+
+class TestRaces:
+    def test_of_two_collectors_one_stores_and_the_other_finds_it_stored(self, line: Line) -> None:
+        one, two = line.another(), line.another()
+        one.take([line.put(CHECK_IN)])
+        two.take([line.put(CHECK_IN)])
+        later = [line.put(CHECK_IN, CHECK_IN, first=2)]
+        assert one.take(later).acks == two.take(later).acks == {"st-1": Ack("s", 3)}
+        assert line.events() == 3
+        assert len(line.rows()) == 3
+
+    def test_a_cursor_that_moved_meanwhile_rolls_everything_back(self, line: Line) -> None:
+        line.ingest.take([line.put(CHECK_IN)])
+        with line.store.read() as conn:
+            cursor = streams.find(conn, "st-1", "s")
+        assert cursor is not None
+        cursor.upto = 7
+        with pytest.raises(Raced), line.store.write() as conn:
+            streams.advance(conn, [(cursor, 6)])
+
+    def test_a_frame_that_cannot_be_stored_costs_only_itself(
+        self, line: Line, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def poisonous(conn: object, rows: list[tuple[object, ...]]) -> None:
+            if any("poison" in str(row) for row in rows):
+                raise ValueError("the driver cannot take this")
+            real(conn, rows)  # type: ignore[arg-type]
+
+        real = raw_messages.store
+        monkeypatch.setattr(raw_messages, "store", poisonous)
+        poison = line.put(b'{"t":"poison"}', station="st-2", stream="p")
+        outcome = line.ingest.take([line.put(CHECK_IN), poison, line.put(CHECK_IN, first=2)])
+        assert outcome.acks == {"st-1": Ack("s", 2)}
+        assert line.events() == 2
+        assert line.refused() == {("store", "st-2"): 1}
+
+
+class TestRequests:
+    def test_a_request_that_breaks_its_manifest_is_refused_in_words(self, line: Line) -> None:
+        asked = Request(id="r", plugin="legal_aid", name="place_booking", service="booking", d={"slot": "S1"})
+        line.ingest.take([line.put(asked)])
+        line.downlink.heard("st-1")
+        line.downlink.pump(line.store, {})
+        (_, frame), *_ = line.sent
+        reply = messages.decode(frame.msgs[0])
+        assert isinstance(reply, messages.Reply)
+        assert (reply.status, reply.d) == ("refused", {"why": "unknown"})
+        assert line.refused() == {("undeclared_request", "st-1"): 1}
+
+    def test_a_service_that_fails_leaves_its_request_waiting(self, line: Line) -> None:
+        def broken(*_: object) -> messages.Reply:
+            raise RuntimeError("a service with a fault")
+
+        ingest = Ingest(line.store, line.manifests, line.downlink, {"booking": broken})
+        d = {"slot": "S1", "matter": "wages"}
+        asked = Request(id="r", plugin="legal_aid", name="place_booking", service="booking", d=d)
+        outcome = ingest.take([line.put(asked, CHECK_IN)])
+        assert outcome.acks == {"st-1": Ack("s", 2)}
+        assert line.refused() == {("service_failed", "st-1"): 1}
+        with line.store.read() as conn:
+            day = queries._bookings(conn, 0, NOW * 2)
+        assert (day.waiting, day.confirmed) == (1, 0)
+
+
+class TestTimes:
+    def test_a_right_clock_is_believed(self, line: Line) -> None:
+        line.ingest.take([line.put(at(CHECK_IN, NOW - 3000, 2000))])
+        assert line.rows()[0][2:] == (NOW - 3000, "ok")
+
+    def test_a_wrong_clock_is_corrected_by_the_age(self, line: Line) -> None:
+        line.ingest.take([line.put(at(CHECK_IN, 1000, 2000), sent=4000)])
+        assert line.rows()[0][2:] == (NOW - 3000, "corrected")
+
+    def test_a_clock_that_was_set_meanwhile_is_corrected(self, line: Line) -> None:
+        line.ingest.take([line.put(at(CHECK_IN, 86_400_000, 1000))])
+        assert line.rows()[0][2:] == (NOW - 4000, "corrected")
+
+    def test_ten_years_ahead_in_an_earlier_boot_is_marked_unsure(self, line: Line) -> None:
+        ahead = NOW + 10 * 365 * 86_400_000
+        line.ingest.take([line.put(at(CHECK_IN, ahead, 2000), up=0)])
+        assert line.rows()[0][2:] == (NOW, "unsure")
+
+    def test_an_earlier_boot_with_a_right_clock_is_believed(self, line: Line) -> None:
+        line.ingest.take([line.put(at(CHECK_IN, NOW - 86_400_000, 999_999_999), up=0)])
+        assert line.rows()[0][2:] == (NOW - 86_400_000, "ok")
+
+    def test_an_unsure_heartbeat_moves_no_watermark(self, line: Line) -> None:
+        line.ingest.take([line.put(at(Heartbeat(), 5, 9000), up=0)])
+        with line.store.read() as conn:
+            assert watermarks.every(conn) == {}
+        assert line.rows()[0][3] == "unsure"
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.one_of(st.binary(max_size=200), st.lists(st.one_of(st.binary(max_size=60), JSON), max_size=5)))
+def test_no_bytes_break_the_ingest(line: Line, data: bytes | list[bytes]) -> None:
+    if isinstance(data, list):
+        inner = b",".join([b'{"t":"event"}', *data])
+        data = b'{"v":1,"stream":"fuzz %d","first":1,"msgs":[%b]}' % (next(NUMBERS), inner)
+    before = up_ms()
+    line.ingest.take([Arrival("st-2", data, NOW)])
+    assert up_ms() - before < 5000
+
+
+def test_the_ingest_path_takes_many_events_a_second(line: Line) -> None:
+    many = [line.put(*[CHECK_IN] * 250, first=1 + 250 * n) for n in range(40)]
+    line.ingest.take([line.put(CHECK_IN, station="st-2", stream="warm")])
+    began = time.process_time()
+    line.ingest.take(many)
+    rate = 10_000 / (time.process_time() - began)
+    assert rate > 10_000  # five times below what it takes here, for slow machines
+    assert line.events() == 10_001
