@@ -16,6 +16,10 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
+class GivesUp(Exception):
+    """The shell cannot help itself: end the process, so that the supervisor starts another."""
+
+
 class Fence(ExceptionHandler):
     """Kivy asks it about every exception of a touch, a timer, a kv rule or a drawing.
 
@@ -36,7 +40,7 @@ class Fence(ExceptionHandler):
 
     def handle_exception(self, inst: BaseException) -> Any:
         """Name the plugin and go on; only Ctrl-C ends the loop."""
-        if isinstance(inst, KeyboardInterrupt):
+        if isinstance(inst, KeyboardInterrupt | GivesUp):
             return ExceptionManager.RAISE
         folders = {each.manifest.id: each.folder for each in self._host.plugins}
         plugin, where = culprit(inst, folders)

@@ -19,7 +19,10 @@ OFFLINE_GRACE: Final = 30.0  # s after the start before a missing connection is 
 
 
 class Front:
-    """Owns the home view, and fills the idle view that covers it. What has not changed is not drawn anew."""
+    """Owns the home view, and fills the idle view that covers it. What has not changed is not drawn anew.
+
+    `opened(plugin)` and `tapped(item)` hear of the tiles and of the bar.
+    """
 
     def __init__(
         self,

@@ -19,7 +19,7 @@ DRESSED_BY = ("header_title", "header_line", "header_icon", "steps", "step")
 
 
 class Service:
-    """One plugin from its opening (`opened`, monotonic seconds) to its closing; routes change the body only."""
+    """One plugin from its opening (`opened`, monotonic seconds) to its closing; routes change the body."""
 
     def __init__(self, station: "Station", opened: float, bar_item: Callable[[str], object]) -> None:
         self.plugin = station.plugin.id

@@ -12,10 +12,10 @@ from kiosk import ui_thread
 from kiosk.errors import KioskError
 from kiosk.ui import dialogs
 from kiosk.ui.bar import items
-from kiosk.ui.fence import Fence
+from kiosk.ui.fence import Fence, GivesUp
 from kiosk.ui.front import Front
 from kiosk.ui.idle import Idle, Mood
-from kiosk.ui.overlay import Countdown, IdleView, Splash
+from kiosk.ui.overlay import Countdown, Dialog, IdleView, Splash
 from kiosk.ui.root import Root
 from kiosk.ui.scanner import Scanner
 from kiosk.ui.screen import texts
@@ -55,7 +55,7 @@ class Shell:
         """The plugins are loaded: show the home screen, or the set-up screen of an unclaimed station."""
         self._runtime = runtime
         self._front = Front(runtime, self.words, partial(self.go, route=""), self._bar_item)
-        Scanner(self._scanned)
+        self._scanner = Scanner(self._scanned)
         Fence(runtime.host, lambda: self._service.plugin if self._service else "", self._faulted)
         Clock.schedule_interval(lambda _: self._tick(), TICK)
         self._idle.restart(time.monotonic())
@@ -72,8 +72,9 @@ class Shell:
         self._uncover()
         self._front.rebuild()
         if self._service is not None:
-            service, self._service = self._service, None
-            self._open(service.plugin, service.route, service.opened)
+            plugin, route, opened = self._service.plugin, self._service.route, self._service.opened
+            self._service = Service(self._runtime.host[plugin].station, opened, self._bar_item)
+            self.go(plugin, route)
         elif isinstance(self.root.content, SetupScreen):
             self._show_setup()
         else:
@@ -83,8 +84,29 @@ class Shell:
 
     def go(self, plugin: str, route: str) -> None:
         """Open a screen of the plugin."""
-        if plugin in self._runtime.host:
-            self._open(plugin, route, time.monotonic())
+        host = self._runtime.host
+        if plugin not in host:
+            return
+        if self._service is not None and self._service.plugin != plugin:
+            self._close("left")
+        loaded = host[plugin]
+        theme.service = loaded.manifest.colour
+        service = self._service
+        if service is None:
+            service = self._service = Service(loaded.station, time.monotonic(), self._bar_item)
+            self._tell(plugin, "opened")
+        body = host.call(plugin, "screen", route)
+        if self._service is not service:
+            return  # the hook itself has gone elsewhere
+        if isinstance(body, Widget):
+            if loaded.failed is not None and loaded.failed.where != "tile":
+                loaded.failed = None  # it opens again, so it is offered again
+            service.show(body, route)
+        else:
+            self._show_fallback()
+        service.bar.items = items(self.words.language, service=True)
+        self._uncover()
+        self.root.show(service.frame)
 
     def home(self) -> None:
         """Show the home screen; the session goes on."""
@@ -107,29 +129,6 @@ class Shell:
         self._flush()
 
     # screens
-
-    def _open(self, plugin: str, route: str, opened: float) -> None:
-        host = self._runtime.host
-        if self._service is not None and self._service.plugin != plugin:
-            self._close("left")
-        loaded = host[plugin]
-        theme.service = loaded.manifest.colour
-        service = self._service
-        if service is None:
-            service = self._service = Service(loaded.station, opened, self._bar_item)
-            self._tell(plugin, "opened")
-        body = host.call(plugin, "screen", route)
-        if self._service is not service:
-            return  # the hook itself has gone elsewhere
-        if isinstance(body, Widget):
-            if loaded.failed is not None and loaded.failed.where != "tile":
-                loaded.failed = None  # it opens again, so it is offered again
-            service.show(body, route)
-        else:
-            self._show_fallback()
-        service.bar.items = items(self.words.language, service=True)
-        self._uncover()
-        self.root.show(service.frame)
 
     def _close(self, how: str) -> None:
         if self._service is not None:
@@ -230,7 +229,7 @@ class Shell:
             elif self._service is None:
                 self.go(taken, "")
 
-    def _cover(self, dialog: dialogs.Dialog) -> None:
+    def _cover(self, dialog: Dialog) -> None:
         dialog.fbind("on_close", lambda _: self.root.cover(None))
         self.root.cover(dialog)
 
@@ -278,6 +277,6 @@ class Shell:
             now = time.monotonic()
             self._mistakes = [*(each for each in self._mistakes if now - each < WITHIN), now]
             if len(self._mistakes) >= MISTAKES:
-                raise SystemExit("the shell fails again and again")
+                raise GivesUp("the shell fails again and again")
             self._front.rebuild()
             self.home()
