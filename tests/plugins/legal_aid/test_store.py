@@ -173,13 +173,3 @@ def test_rows_that_cannot_be_offered_are_left_out(station: FakeStation) -> None:
     ]
     station.fill("slots", [*rota(), *odd])
     assert len(station.store.offered()) == len(rota())
-
-
-def test_every_text_is_there_in_both_languages() -> None:
-    with FakeStation("legal_aid") as station:
-        texts = station._strings.texts
-    assert texts["zh"].keys() == texts["en"].keys()
-    for key, text in texts["zh"].items():
-        assert sorted(part.split("}")[0] for part in text.split("{")[1:]) == sorted(
-            part.split("}")[0] for part in texts["en"][key].split("{")[1:]
-        ), key
