@@ -25,9 +25,18 @@ class BadChannel(RuleBasedStateMachine):
         for _ in range(count):
             self.world.say()
 
-    @rule()
-    def send(self) -> None:
-        self.world.send()
+    @rule(count=st.integers(1, 4))
+    def send(self, count: int) -> None:
+        for _ in range(count):
+            self.world.send()
+
+    @rule(trips=st.integers(1, 4), messages=st.integers(0, 3 * FRAME))
+    def work_well(self, trips: int, messages: int) -> None:
+        """Nothing goes wrong for a while: windows open, and there is something to lose."""
+        for _ in range(messages):
+            self.world.say()
+        for _ in range(trips):
+            self.world.trip()
 
     @rule(seconds=st.sampled_from([0.1, 1.0, 5.0, 30.0, 61.0]))
     def wait(self, seconds: float) -> None:

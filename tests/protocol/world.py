@@ -113,22 +113,26 @@ class World:
         self.stored = deepcopy(backup)
         self.start_receiver()
 
-    # After the faults
+    # A channel that only delays
+
+    def trip(self) -> None:
+        """Everything that may leave leaves, arrives and is acknowledged."""
+        while self.send():
+            pass
+        frames, self.frames = self.frames, []
+        for flight in frames:
+            self.take(flight)
+        self.now += TRIP
+        acks, self.acks = self.acks, []
+        for upto in acks:
+            self.hear(upto)
+        self.now += TRIP
 
     def settle(self, limit: float) -> float:
-        """Run a channel that only delays, until nothing is pending; the simulated seconds it took."""
+        """Go on until nothing is pending; the simulated seconds it took."""
         begun = self.now
         while self.now - begun <= limit:
-            while self.send():
-                pass
-            frames, self.frames = self.frames, []
-            for flight in frames:
-                self.take(flight)
-            self.now += TRIP
-            acks, self.acks = self.acks, []
-            for upto in acks:
-                self.hear(upto)
-            self.now += TRIP
+            self.trip()
             if self.stored.upto == self.last == self.sender.acked and not self.frames:
                 return self.now - begun
             wakes = self.sender.wakes()
