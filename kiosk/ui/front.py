@@ -37,12 +37,18 @@ class Front:
         self._begun = time.monotonic()
         self._tiles_at = self._stage_at = 0.0
         self.idle: IdleView | None = None
-        self.view = self._make()
+        self._view: HomeView | None = None
+
+    @property
+    def view(self) -> HomeView:
+        """The home view, made when it is first wanted."""
+        if self._view is None:
+            self._view = self._make()
+        return self._view
 
     def rebuild(self) -> None:
-        """Lay the view out anew, for a window of another shape."""
-        self.view = self._make()
-        self.fill()
+        """Lay the view out anew when it is next wanted: for a window of another shape, or after a fault."""
+        self._view = None
 
     def fill(self) -> None:
         """Ask all plugins and show everything."""

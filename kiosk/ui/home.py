@@ -56,8 +56,8 @@ class HomeView(BoxLayout):
         self.primary.fbind("on_release", self._tapped)
         self.pager.fbind("page", lambda _, page: setattr(self, "page", page))
         self.fbind("page", self._fill)
-        theme.fbind("u", self._measure)
-        theme.fbind("large", lambda *_: self._share())
+        theme.bind(u=self._measure)
+        theme.bind(large=self._share)
         self._measure()
 
     def on_open(self, plugin: str) -> None:
@@ -101,7 +101,7 @@ class HomeView(BoxLayout):
             tile.show(face)
         self._share()
 
-    def _share(self) -> None:
+    def _share(self, *_: object) -> None:
         # The stage gives way to a third row of tiles.
         rows = -(-len(self.grid.children) // self.grid.cols) if self.grid.children else 1
         if not theme.landscape:

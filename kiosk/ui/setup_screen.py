@@ -1,7 +1,7 @@
 """The first start: where headquarters is, and the code that makes this machine a station."""
 
 import socket
-from functools import partial
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -20,6 +20,7 @@ from kiosk.ui.words import Words, other
 
 if TYPE_CHECKING:
     from kiosk.runtime import Runtime
+    from kiosk.ui.widgets.number_pad import NumberPad
 
 CODE_DIGITS = 8
 LOOK_AT_NETWORK = 5.0
@@ -51,7 +52,6 @@ class SetupScreen(FloatLayout):
     def __init__(self, runtime: "Runtime", words: Words, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         from kiosk.ui.widgets.keyboard import Keyboard
-        from kiosk.ui.widgets.number_pad import NumberPad
 
         self._runtime, self._words = runtime, words
         self._problem: tuple[str, dict[str, object]] | None = None
@@ -66,10 +66,6 @@ class SetupScreen(FloatLayout):
         self._address = Keyboard(name="setup.address", key_height=high, max_length=200)
         self._address.value = runtime.options.server or "http://"
         self._address.fbind("on_done", lambda _: self._ask(2))
-        self._code = NumberPad(
-            name="setup.code", max_digits=CODE_DIGITS, min_digits=CODE_DIGITS, groups=[4, 4]
-        )
-        self._code.fbind("on_done", lambda _: self._claim())
         self._frame.show(self._body)
         self.add_widget(self._frame)
         self._looking: Any = None
@@ -87,6 +83,14 @@ class SetupScreen(FloatLayout):
         if code.isdigit() and len(code) == CODE_DIGITS and not self.busy:
             self._ask(2)
             self._code.value = code
+
+    @cached_property
+    def _code(self) -> "NumberPad":
+        from kiosk.ui.widgets.number_pad import NumberPad
+
+        pad = NumberPad(name="setup.code", max_digits=CODE_DIGITS, min_digits=CODE_DIGITS, groups=[4, 4])
+        pad.fbind("on_done", lambda _: self._claim())
+        return pad
 
     def _ask(self, step: int) -> None:
         if self.busy:
@@ -109,9 +113,10 @@ class SetupScreen(FloatLayout):
             key, values = self._problem
             body.problem = words("setup_plain", **values) if key == PLAIN else words.core(key, **values)
             body.accept = words("setup_accept") if key == PLAIN else ""
-        self._code.hint, self._address.hint = words("setup_code_hint"), words("setup_step_1")
-        self._address.done_text, self._code.done_text = words("next"), words("setup_claim")
-        self._code.can_done = not self.busy
+        self._address.hint, self._address.done_text = words("setup_step_1"), words("next")
+        if self._step == 2:
+            self._code.hint, self._code.done_text = words("setup_code_hint"), words("setup_claim")
+            self._code.can_done = not self.busy
         large, _, language, _ = items(words.language, service=True)
         back = [("setup.back", "arrow-left", words("back"))] if self._step == 2 and not self.busy else []
         later = ("setup.later", "clock-outline", words("setup_later"))

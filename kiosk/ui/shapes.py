@@ -80,15 +80,22 @@ def glow(radius: int, blur: int) -> Patch:
 
 def _patch(edge: int, alpha: Callable[[float], float], radius: int) -> Patch:
     """A square texture of two edges and a middle; `alpha` maps the distance from the outline, inside < 0."""
-    corner = [[_byte(alpha(_outside(x, y, radius))) for x in range(edge)] for y in range(edge)]
-    middle = [_byte(alpha(_outside(edge, y, radius))) for y in range(edge)]
-    centre = _byte(alpha(-float(edge)))
-    half = [corner[y] + [middle[y]] + corner[y][::-1] for y in range(edge)]
-    rows = [*half, [*middle, centre, *middle[::-1]], *half[::-1]]
+    # Both sides of the diagonal are the same, and beyond the corner distances change in one axis only.
+    line = [_byte(alpha(-x - 0.5)) for x in range(edge + 1)]
+    lines: list[bytes] = []
+    for y in range(edge):
+        row = bytearray(line[min(x, y)] for x in range(edge))
+        for x in range(min(edge, radius) if y < radius else 0):
+            row[x] = lines[x][y] if x < y else _byte(alpha(_outside(x, y, radius)))
+        lines.append(bytes(row))
+    half = [row + bytes((line[y],)) + row[::-1] for y, row in enumerate(lines)]
+    middle = bytes(line[:edge])
+    rows = [*half, middle + bytes((line[edge],)) + middle[::-1], *half[::-1]]
     side = 2 * edge + 1
+    pixels = bytearray(b"\xff") * (4 * side * side)
+    pixels[3::4] = b"".join(rows)
     texture = Texture.create(size=(side, side), colorfmt="rgba")
-    pixels = b"".join(b"\xff\xff\xff" + bytes((each,)) for row in rows for each in row)
-    texture.blit_buffer(pixels, colorfmt="rgba", bufferfmt="ubyte")
+    texture.blit_buffer(bytes(pixels), colorfmt="rgba", bufferfmt="ubyte")
     texture.wrap = "clamp_to_edge"
     return Patch(texture, edge)
 

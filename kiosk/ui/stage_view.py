@@ -92,7 +92,7 @@ class StageView(FloatLayout):
         self.canvas.ask_update()
 
 
-def _gradient(side: int = 32) -> Any:
+def _gradient(side: int = 16) -> Any:
     """From dark at the top left over the brand's red to light at the bottom right."""
     stops = [tokens.channels(each) for each in ("#781E12", "#C43B27", "#EE7C3C")]
 

@@ -27,7 +27,26 @@ class Icon(Label):
     def __init__(self, **kwargs: Any) -> None:
         # Once, not by a rule: a rule would undo the colour that somebody has set when the accent changes.
         kwargs.setdefault("color", theme.accent)
+        kwargs.setdefault("font_name", theme.icons)
+        kwargs.setdefault("size_hint", (None, None))
         super().__init__(**kwargs)
+        theme.bind(u=self._resize)
+        self.fbind("size_px", self._resize)
+        self.fbind("name", self._show)
+        self.fbind("color", self._recolour)
+        self._resize()
+        self._show()
+        self._recolour()
+
+    def _resize(self, *_: object) -> None:
+        self.font_size = round(self.size_px * theme.u)
+        self.size = self.font_size, self.font_size
+
+    def _show(self, *_: object) -> None:
+        self.text = self.sign
+
+    def _recolour(self, *_: object) -> None:
+        self.disabled_color = self.color
 
     sign = AliasProperty(_get_sign, None, bind=("name",), cache=True)
 

@@ -1,10 +1,14 @@
-"""Labels that wrap by themselves: their height follows from their width."""
+"""Labels that wrap by themselves: their height follows from their width.
+
+Written without kv rules of their own: there are dozens on a screen, and a rule costs a millisecond for each.
+"""
 
 import math
 from functools import lru_cache, partial
-from typing import Any
+from typing import Any, ClassVar
 
 from kivy.core.text import Label as CoreLabel
+from kivy.graphics import Color, Rectangle
 from kivy.properties import AliasProperty, BooleanProperty, NumericProperty, StringProperty
 from kivy.uix.label import Label
 
@@ -16,19 +20,19 @@ from kiosk.ui.widgets import load_rules
 class WrapText(Label):
     """A label as wide as it is given and as high as its text needs; `max_lines` of 0 sets no limit.
 
-    With `fixed_height` the parent decides the height. `lines` is what is drawn.
+    `size_px` is the type size on the design screen, `weight` is "regular" or "bold". With `fixed_height` the
+    parent decides the height. `lines` is what is drawn, `cut` whether some of the text is not.
     """
 
+    font_size: Any  # Kivy's, declared for the type checker
     max_lines = NumericProperty(0)
     fixed_height = BooleanProperty(False)
     weight = StringProperty("regular")
     size_px = NumericProperty(40)
     cut = BooleanProperty(False)
 
-    def _get_font(self) -> str:
-        return theme.bold if self.weight == "bold" else theme.font
-
-    face = AliasProperty(_get_font, None, bind=("weight",), cache=True)
+    #: What a subclass looks like unless told otherwise; `ink` names a colour of the palette.
+    look: ClassVar[dict[str, Any]] = {}
 
     def _get_natural_width(self) -> float:
         lines = self.text.split("\n")
@@ -39,15 +43,40 @@ class WrapText(Label):
         _get_natural_width, None, bind=("text", "font_name", "font_size"), cache=True
     )
 
-    def _get_text_x(self) -> float:
-        free = self.width - self.texture_size[0]
-        return round(self.x + {"center": free / 2, "right": free}.get(self.halign, 0))
-
-    text_x = AliasProperty(_get_text_x, None, bind=("x", "width", "texture_size", "halign"), cache=True)
-
     def __init__(self, **kwargs: Any) -> None:
         self.lines: list[str] = []
+        look = {"ink": "text", **self.look}
+        kwargs.setdefault("color", getattr(theme.colours, look.pop("ink")))
+        for name, value in look.items():
+            kwargs.setdefault(name, value)
+        kwargs.setdefault("halign", "left")
+        kwargs.setdefault("font_name", theme.bold if kwargs.get("weight") == "bold" else theme.font)
+        if "font_size" not in kwargs:
+            kwargs["font_size"] = round(kwargs.get("size_px", 40) * theme.type_scale)
+        if not kwargs.get("fixed_height"):
+            kwargs.setdefault("size_hint_y", None)
+        self._paint: Rectangle | None = None
+        self._sized: float = kwargs["font_size"]
         super().__init__(**kwargs)
+        with self.canvas:
+            Color(1, 1, 1, 1)
+            self._paint = Rectangle()
+        theme.bind(type_scale=self._resize)
+        for name, follow in (
+            ("size_px", self._resize),
+            ("weight", self._reface),
+            ("color", self._recolour),
+            ("width", self._rewidth),
+            ("max_lines", self._trigger_texture),
+            ("texture_size", self._grow),
+            ("pos", self._place),
+            ("size", self._place),
+            ("halign", self._place),
+        ):
+            self.fbind(name, follow)
+        self.disabled_color = self.color
+        self._rewidth()
+        self._grow()
 
     def texture_update(self, *_: object) -> None:
         """Break the lines for the width that is there, then draw."""
@@ -65,10 +94,43 @@ class WrapText(Label):
         self._label.text = "\n".join(self.lines)
         self._label.usersize = (None, None)
         super().texture_update()
+        if self._paint is not None:
+            self._paint.texture = self.texture
+            self._place()
+
+    def _resize(self, *_: object) -> None:
+        # Whoever has set a font size of his own keeps it.
+        if self.font_size == self._sized:
+            self._sized = round(self.size_px * theme.type_scale)
+            self.font_size = self._sized
+
+    def _reface(self, *_: object) -> None:
+        self.font_name = theme.bold if self.weight == "bold" else theme.font
+
+    def _recolour(self, *_: object) -> None:
+        self.disabled_color = self.color
+
+    def _rewidth(self, *_: object) -> None:
+        self.text_size = (self.width if self.width > 1 else None, None)
+
+    def _grow(self, *_: object) -> None:
+        if not self.fixed_height:
+            self.height = self.texture_size[1]
+
+    def _place(self, *_: object) -> None:
+        if self._paint is None:
+            return
+        width, height = self.texture_size if self.texture else (0, 0)
+        free = self.width - width
+        x = self.x + {"center": free / 2, "right": free}.get(self.halign, 0)
+        self._paint.size = width, height
+        self._paint.pos = round(x), round(self.y + (self.height - height) / 2)
 
 
 class TitleText(WrapText):
     """The question or headline of a screen."""
+
+    look: ClassVar = {"weight": "bold", "size_px": 56}
 
 
 class BodyText(WrapText):
@@ -78,13 +140,19 @@ class BodyText(WrapText):
 class CaptionText(WrapText):
     """A side note; never smaller than 28 design pixels."""
 
+    look: ClassVar = {"size_px": 30, "ink": "muted"}
+
 
 class NumberText(WrapText):
     """A big figure: a waiting number, a price."""
 
+    look: ClassVar = {"weight": "bold", "size_px": 72}
+
 
 class LabelText(WrapText):
     """The name of a thing on a button or in a card's head."""
+
+    look: ClassVar = {"weight": "bold", "size_px": 44}
 
 
 def _shorten(line: str, width: float, measure: Any) -> str:
