@@ -19,7 +19,6 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
-    false,
     text,
 )
 
@@ -58,7 +57,7 @@ presence = Table(
     "presence",
     metadata,
     Column("station", ForeignKey("station.id"), primary_key=True),
-    Column("online", Boolean, nullable=False, server_default=false()),
+    Column("online", Boolean, nullable=False),
     Column("counter", BigInteger, nullable=False),
     Column("boot", String(64), nullable=False),
     Column("seen_at", BigInteger, nullable=False),

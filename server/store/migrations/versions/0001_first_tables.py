@@ -203,7 +203,7 @@ def upgrade() -> None:
     op.create_table(
         "presence",
         sa.Column("station", sa.String(length=31), nullable=False),
-        sa.Column("online", sa.Boolean(), server_default=sa.text("0"), nullable=False),
+        sa.Column("online", sa.Boolean(), nullable=False),
         sa.Column("counter", sa.BigInteger(), nullable=False),
         sa.Column("boot", sa.String(length=64), nullable=False),
         sa.Column("seen_at", sa.BigInteger(), nullable=False),
