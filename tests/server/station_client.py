@@ -2,6 +2,7 @@
 
 import queue
 import secrets
+import socket
 import threading
 import time
 from collections.abc import Callable
@@ -131,6 +132,7 @@ class StationClient:
         client.username_pw_set(self.id, self._password)
         client.reconnect_delay_set(0.1, 1)  # type: ignore[arg-type]
         client.will_set(self.topic("state"), self._state(False, 1), retain=True)
+        client.on_socket_open = _no_delay
         client.on_connect = self._on_connect
         client.on_subscribe = self._on_subscribe
         client.on_message = self._on_message
@@ -191,6 +193,10 @@ class StationClient:
                 self._client.publish(self.topic("up"), self.frame(first, bodies))
                 self.frames_out += 1
                 self._sender.sent(first + len(bodies) - 1, now)
+
+
+def _no_delay(_client: mqtt.Client, _user: Any, sock: Any) -> None:
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
 
 def wall_ms() -> int:
