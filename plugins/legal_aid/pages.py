@@ -71,6 +71,9 @@ class Kept(Page):
 
 
 class LookUp(Page):
+    """Digits of a booking."""
+
+    digits = StringProperty("")
     notice = StringProperty("")
 
 

@@ -48,8 +48,9 @@ class LegalAidScreen(ServiceScreen):
         self._slot: Slot | None = None
         self._notice = ""
         self._page = 0
-        self._digits = ""
+        self._digits = ""  # of the telephone
         self._sealed = ""
+        self._number = ""  # of the booking looked for
         self._request = ""
         self._mine: set[str] = set()  # requests made here, whose contact is still at hand
         self._failed = False
@@ -71,6 +72,7 @@ class LegalAidScreen(ServiceScreen):
     # 1: what it is about
 
     def matters(self) -> None:
+        self._notice = ""
         page = Matters(screen=self)
         for each in rules.MATTERS:
             button = ChoiceButton(
@@ -161,6 +163,11 @@ class LegalAidScreen(ServiceScreen):
     def _choose_slot(self, slot: Slot, *_: object) -> None:
         self._slot, self._notice = slot, ""
         self._draw()
+
+    def back_to_times(self) -> None:
+        """From the contact back to the rota; what is chosen and typed stays."""
+        self._notice = ""
+        self.times()
 
     def turn(self, number: int) -> None:
         """Show another page of cards."""
@@ -313,16 +320,19 @@ class LegalAidScreen(ServiceScreen):
 
     def look_up(self) -> None:
         self._matter, self._request, self._stored = "", "", False
-        page = LookUp(screen=self, notice=self._notice)
-        page.ids.pad.bind(on_done=lambda pad: self._find(pad.value))
+        page = LookUp(screen=self, digits=self._number, notice=self._notice)
+        page.ids.pad.bind(on_done=lambda pad: self._find(pad.value), value=self._number_typed)
         self._show(page, self.look_up, 0)
+
+    def _number_typed(self, _: Widget, digits: str) -> None:
+        self._number = digits
 
     def _find(self, digits: str) -> None:
         booking = self.station.store.find(digits)
         if booking is None:
-            self._notice = self.tr("look_up_none")
+            self._notice, self._number = self.tr("look_up_none"), ""
             return self.look_up()
-        self._notice, self._request, self._stored = "", booking.request, True
+        self._notice, self._number, self._request, self._stored = "", "", booking.request, True
         return self.outcome()
 
     def _show(self, page: Page, draw: Callable[[], None], step: int) -> None:

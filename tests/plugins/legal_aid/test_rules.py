@@ -23,7 +23,7 @@ slots = st.builds(
     room=st.sampled_from(["1 号室", "2 号室", ""]),
     free=st.booleans(),
 )
-rotas = st.lists(slots, max_size=40, unique_by=lambda slot: slot.slot_id)
+rotas = st.lists(slots, max_size=25, unique_by=lambda slot: slot.slot_id)
 nows = st.datetimes(datetime(2026, 11, 20), datetime(2026, 11, 24))  # noqa: DTZ001 - the rota's own time
 matters = st.sampled_from(["", *MATTERS])
 days = st.integers(1, 31)

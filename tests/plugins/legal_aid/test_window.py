@@ -1,4 +1,4 @@
-"""Legal aid in a real window: a visitor books and leaves; the answer comes after a restart and is looked up."""
+"""Legal aid in a real window: a visitor books and leaves; the answer comes after a restart."""
 
 import base64
 import json
@@ -67,6 +67,9 @@ def test_a_visitor_books_and_finds_the_answer_after_a_restart(tmp_path: Path) ->
             kiosk.tap(name=f"legal_aid.phone.{digit}")
         kiosk.tap(name="legal_aid.phone.done")
         kiosk.wait(text="少一位")
+        kiosk.tap(name="legal_aid.contact.back")
+        kiosk.wait(text="欠薪问题")
+        kiosk.tap(text="就约 15:30")
         kiosk.tap(name=f"legal_aid.phone.{PHONE[-1]}")
         kiosk.tap(name="legal_aid.phone.done")
         kiosk.wait(text="138****5678")
