@@ -255,6 +255,8 @@ class Collector:
             self._live.frames += len(batch)
             self._live.messages += outcome.stored
             self._live.commits += 1
+            if outcome.served:
+                self.wake()
         self._downlink.pump(self._store, acks)
 
     def _states(self, states: list[tuple[str, State]]) -> None:

@@ -67,6 +67,7 @@ class Outcome:
     acks: dict[str, Ack] = field(default_factory=dict)
     heard: set[str] = field(default_factory=set)
     stored: int = 0
+    served: bool = False  # a service ran, and may have changed content
 
 
 @dataclass
@@ -147,6 +148,7 @@ class Ingest:
             part = self.take([arrival])
             whole.acks.update(part.acks)
             whole.stored += part.stored
+            whole.served |= part.served
             whole.heard |= part.heard
         return whole
 
@@ -246,6 +248,7 @@ class Ingest:
                     batch.marks[station] = (station, at, now, message.version, health)
             elif isinstance(message, Request):
                 valid = self._request(conn, batch.tally, station, message, at, now)
+                batch.outcome.served = True
             elif isinstance(message, Fault):
                 faults.store(conn, station, at, message)
             else:
