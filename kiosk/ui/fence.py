@@ -1,14 +1,13 @@
 """What is raised on the UI thread outside of a hook: named after the plugin it came from, never a crash."""
 
 import logging
-import traceback
 from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kivy.base import ExceptionHandler, ExceptionManager
 
 from kiosk import ui_thread
+from kiosk.ui.culprit import culprit, from_shell
 
 if TYPE_CHECKING:
     from kiosk.plugin_host import PluginHost
@@ -44,7 +43,7 @@ class Fence(ExceptionHandler):
             return ExceptionManager.RAISE
         folders = {each.manifest.id: each.folder for each in self._host.plugins}
         plugin, where = culprit(inst, folders)
-        if not plugin and not _from_shell(inst):
+        if not plugin and not from_shell(inst):
             plugin, where = self._opened(), "draw"
         if plugin:
             self._host.blame(plugin, where, inst)
@@ -53,28 +52,3 @@ class Fence(ExceptionHandler):
         # Not now: what failed may still be at work further up in this very frame.
         ui_thread.call_soon(lambda: self._on_fault(plugin) and None)
         return ExceptionManager.PASS
-
-
-def culprit(err: BaseException, folders: dict[str, Path]) -> tuple[str, str]:
-    """The plugin whose file is innermost in the traceback and the function there; empty texts if none is."""
-    for frame in reversed(traceback.extract_tb(err.__traceback__)):
-        path = Path(frame.filename)
-        for plugin, folder in folders.items():
-            if path.is_relative_to(folder):
-                return plugin, frame.name
-    # A mistake in a .kv file has no frame of its own: Kivy names the file in the exception.
-    file = str(getattr(getattr(err, "context", None), "filename", "") or "")
-    for plugin, folder in folders.items():
-        if file and Path(file).is_relative_to(folder):
-            return plugin, Path(file).name
-    return "", ""
-
-
-def _from_shell(err: BaseException) -> bool:
-    own = Path(__file__).resolve().parent
-    frames = [Path(each.filename) for each in traceback.extract_tb(err.__traceback__)]
-    outer = {own / "app.py", own / "loop.py", own / "touch.py"}
-    # Widgets and the frame run with a plugin's values: they alone do not make it the shell's mistake.
-    return any(
-        each.is_relative_to(own) and each not in outer and "widgets" not in each.parts for each in frames
-    )

@@ -60,9 +60,9 @@ class SetupScreen(FloatLayout):
         self._step = 2 if runtime.options.server else 1
         self._frame = ServiceFrame(icon="home-heart")
         self._frame.bar.fbind("on_item", lambda _, name: self._bar_item(name))
-        self._body = SetupBody(landscape=theme.landscape)
+        self._body = SetupBody()
         self._body.fbind("on_accept", lambda _: self._accept_plain())
-        high = 88 if theme.landscape else 104
+        high = 84 if theme.landscape else 104
         self._address = Keyboard(name="setup.address", key_height=high, max_length=200)
         self._address.value = runtime.options.server or "http://"
         self._address.fbind("on_done", lambda _: self._ask(2))
@@ -96,6 +96,8 @@ class SetupScreen(FloatLayout):
         if self.busy:
             return
         self._step, self._problem = step, None
+        # The keyboard needs the whole width.
+        self._body.landscape = theme.landscape and step == 2
         self._body.pad = self._address if step == 1 else self._code
         self._tell()
 
@@ -105,7 +107,9 @@ class SetupScreen(FloatLayout):
         frame.step = self._step
         frame.line = self._network_words()
         body.title = words("setup_ask_1" if self._step == 1 else "setup_ask_2")
-        body.hint = words("setup_hint_1" if self._step == 1 else "setup_hint_2")
+        # Beside the keyboard there is no room for a hint in landscape.
+        hint_1 = "" if theme.landscape else words("setup_hint_1")
+        body.hint = hint_1 if self._step == 1 else words("setup_hint_2")
         if self.busy:
             body.hint = words("setup_busy")
         body.problem = body.accept = ""

@@ -6,6 +6,9 @@ import sys
 from functools import partial
 from typing import TYPE_CHECKING
 
+from kiosk.ui.widgets import HOMES
+from kiosk.ui.widgets import __name__ as WIDGETS
+
 if TYPE_CHECKING:
     from kiosk.plugin_host import PluginHost
     from kiosk.pool import Pool
@@ -14,12 +17,18 @@ log = logging.getLogger(__name__)
 
 
 def warm_up(host: "PluginHost", pool: "Pool") -> None:
-    """Import `screen` beside each running plugin's `plugin` module, on the pool, under its name."""
+    """Import the widgets, then `screen` beside each running plugin's `plugin`, on the pool, under its name."""
+    pool.run("shell", _import_widgets)
     for loaded in host.plugins:
         plugin = loaded.manifest.id
         if loaded.running and (loaded.folder / "screen.py").is_file():
             module = _package(str(loaded.folder / "plugin.py")) or f"plugins.{plugin}"
             pool.run("shell", host.fenced(plugin, "screen", partial(_import_quietly, f"{module}.screen")))
+
+
+def _import_widgets() -> None:
+    for home in HOMES:
+        importlib.import_module(f"{WIDGETS}.{home}")
 
 
 def _package(file: str) -> str:
