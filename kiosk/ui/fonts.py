@@ -117,8 +117,9 @@ def _take_face(collection: Path, path: Path) -> None:
 def _write_names(path: Path) -> None:
     from fonticon_mdi7 import MDI7
 
+    # The package's own constants, as the font's glyph names leave out what two names share.
     names = {
-        name.strip("_").replace("_", "-"): sign
+        name.strip("_").replace("_", "-"): sign[-1]
         for name, sign in vars(MDI7).items()
         if isinstance(sign, str) and not name.startswith("__")
     }

@@ -17,7 +17,7 @@ log = logging.getLogger(__name__)
 
 
 def warm_up(host: "PluginHost", pool: "Pool") -> None:
-    """Import the widgets, then `screen` beside each running plugin's `plugin`, on the pool, under its name."""
+    """Import the widgets, then `screen` beside each running `plugin`, on the pool, under its name."""
     pool.run("shell", _import_widgets)
     for loaded in host.plugins:
         plugin = loaded.manifest.id
