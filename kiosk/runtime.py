@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+SHOWN_WITHIN: Final = 2.0  # s that the network waits for the home screen
 HEARTBEAT_SPACING: Final = 30.0  # s between heartbeats that a reconnection asks for
 
 
@@ -183,9 +184,20 @@ class Runtime:
     def start_then(self, then: Callable[[BaseException | None], object]) -> None:
         """Start on a thread of its own and tell the UI thread: `then(None)` once loaded, or `then(error)`."""
 
+        shown = threading.Event()
+
+        def show() -> None:
+            then(None)
+            ui_thread.call_soon(shown.set)
+
+        def loaded() -> None:
+            ui_thread.call_soon(show)
+            # What connecting imports would take the processor from the first picture.
+            shown.wait(SHOWN_WITHIN)
+
         def load() -> None:
             try:
-                self.start(lambda: ui_thread.call_soon(lambda: then(None) and None))
+                self.start(loaded)
             except BaseException as err:
                 error = err
                 if self.started:

@@ -115,7 +115,7 @@ def _fit(options: Options) -> None:
 
 def _please_call(options: Options) -> Any:
     """The plain screen of last resort: no database, no plugins."""
-    from kiosk.ui.overlay import Splash
+    from kiosk.ui.splash import Splash
     from kiosk.ui.words import Words
 
     words = Words()

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Final
 from kiosk.ui.bar import items
 from kiosk.ui.faces import Faces
 from kiosk.ui.home import HomeView
-from kiosk.ui.overlay import IdleView
 from kiosk.ui.words import Words
 
 if TYPE_CHECKING:
     from kiosk.runtime import Runtime
+    from kiosk.ui.overlay import IdleView
 
 ASK_TILES: Final = 10.0  # s between two looks at all tiles; plugins tell of changes themselves
 ASK_STAGE: Final = 2.0
@@ -71,8 +71,10 @@ class Front:
         elif now - self._stage_at > ASK_STAGE:
             self._show_stage()
 
-    def sleep(self) -> IdleView:
+    def sleep(self) -> "IdleView":
         """The idle view, filled from now on until `wake`."""
+        from kiosk.ui.overlay import IdleView
+
         self.idle = IdleView(self._runtime.place.player, invitation=self._words("touch_to_start"))
         self.idle.station = self._runtime.profile.name
         self._tell_time()

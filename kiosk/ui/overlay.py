@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from kivy.clock import Clock
 from kivy.properties import NumericProperty, StringProperty
 from kivy.uix.boxlayout import BoxLayout
 from kivy.uix.floatlayout import FloatLayout
@@ -14,6 +13,8 @@ from kiosk.ui.widgets import load_rules
 
 class Overlay(FloatLayout):
     """Takes every touch, so that what lies below is out of reach."""
+
+    covers = True
 
     def on_touch_down(self, touch: Any) -> bool:
         super().on_touch_down(touch)
@@ -75,15 +76,6 @@ class IdleView(Overlay):
         self.stage.show(stage, title, line)
 
 
-class Splash(FloatLayout):
-    """What is seen before the services are loaded, and when there is nothing else to show."""
-
-    icon = StringProperty("")
-    title = StringProperty("")
-    text = StringProperty("")
-    figure = StringProperty("")
-
-
 class FallbackCard(BoxLayout):
     """In place of a service that does not work: what happened, what to do now, who can help."""
 
@@ -96,11 +88,6 @@ class FallbackCard(BoxLayout):
 
     def on_home(self) -> None:
         """Back to the other services."""
-
-
-def soon(fn: Any) -> None:
-    """Call `fn` before the next frame, out of the touch that is being dispatched."""
-    Clock.schedule_once(lambda _: fn(), -1)
 
 
 load_rules(__file__)

@@ -7,7 +7,6 @@ from typing import Any
 from kivy.uix.label import Label
 from kivy.uix.widget import Widget
 
-from kiosk.ui.overlay import Overlay
 from kiosk.ui.root import Root
 from kiosk.ui.widgets.tappable import Tappable
 
@@ -49,7 +48,11 @@ def front_at(root: Widget, x: float, y: float) -> Any:
     found = None
     for seen in visible(root):
         left, bottom, right, top = seen.box
-        if isinstance(seen.widget, Tappable | Overlay) and left <= x <= right and bottom <= y <= top:
+        if (
+            (isinstance(seen.widget, Tappable) or getattr(seen.widget, "covers", False))
+            and left <= x <= right
+            and bottom <= y <= top
+        ):
             found = seen.widget
     return found
 

@@ -10,27 +10,28 @@ from kivy.uix.widget import Widget
 
 from kiosk import ui_thread
 from kiosk.errors import KioskError
-from kiosk.ui import dialogs
 from kiosk.ui.bar import items
 from kiosk.ui.fence import Fence, GivesUp
 from kiosk.ui.front import Front
 from kiosk.ui.idle import Idle, Mood
-from kiosk.ui.overlay import Countdown, Dialog, IdleView, Splash
 from kiosk.ui.root import Root
 from kiosk.ui.scanner import Scanner
 from kiosk.ui.screen import texts
-from kiosk.ui.service import Service
-from kiosk.ui.setup_screen import SetupScreen
+from kiosk.ui.splash import Splash
 from kiosk.ui.theme import theme
 from kiosk.ui.warm_up import warm_up
 from kiosk.ui.words import Words, other
 
 if TYPE_CHECKING:
     from kiosk.runtime import Runtime
+    from kiosk.ui.overlay import Countdown, Dialog
+    from kiosk.ui.service import Service
+    from kiosk.ui.setup_screen import SetupScreen
 
 log = logging.getLogger(__name__)
 
 TICK: Final = 0.5
+WARM_UP_AFTER: Final = 1.0
 #: The shell's own mistakes lead home; this many in as many seconds, and a new process is the better home.
 MISTAKES: Final = 5
 WITHIN: Final = 10.0
@@ -48,6 +49,8 @@ class Shell:
         self._dirty: set[str] = set()
         self._flush = Clock.create_trigger(self._refresh_dirty, -1)
         self._mistakes: list[float] = []
+        self._setup: SetupScreen | None = None
+        self._countdown: Countdown | None = None
         self._front: Front
         self._runtime: Runtime
 
@@ -63,7 +66,8 @@ class Shell:
             self._show_setup()
         else:
             self.home()
-        warm_up(runtime.host, runtime.place.pool)
+        # Not at once: the first picture shall not share the processor with it.
+        Clock.schedule_once(lambda _: warm_up(runtime.host, runtime.place.pool), WARM_UP_AFTER)
 
     def rebuild(self) -> None:
         """The window has another shape: lay everything out anew."""
@@ -72,10 +76,10 @@ class Shell:
         self._uncover()
         self._front.rebuild()
         if self._service is not None:
-            plugin, route, opened = self._service.plugin, self._service.route, self._service.opened
-            self._service = Service(self._runtime.host[plugin].station, opened, self._bar_item)
+            plugin, route = self._service.plugin, self._service.route
+            self._service = self._begin(plugin, self._service.opened)
             self.go(plugin, route)
-        elif isinstance(self.root.content, SetupScreen):
+        elif self._setup is not None:
             self._show_setup()
         else:
             self.home()
@@ -93,7 +97,7 @@ class Shell:
         theme.service = loaded.manifest.colour
         service = self._service
         if service is None:
-            service = self._service = Service(loaded.station, time.monotonic(), self._bar_item)
+            service = self._service = self._begin(plugin, time.monotonic())
             self._tell(plugin, "opened")
         body = host.call(plugin, "screen", route)
         if self._service is not service:
@@ -111,6 +115,7 @@ class Shell:
     def home(self) -> None:
         """Show the home screen; the session goes on."""
         self._close("left")
+        self._setup = None
         theme.service = "brand"
         self._uncover()
         self._front.fill()
@@ -129,6 +134,11 @@ class Shell:
         self._flush()
 
     # screens
+
+    def _begin(self, plugin: str, opened: float) -> "Service":
+        from kiosk.ui.service import Service  # the first picture needs no service
+
+        return Service(self._runtime.host[plugin].station, opened, self._bar_item)
 
     def _close(self, how: str) -> None:
         if self._service is not None:
@@ -152,22 +162,26 @@ class Shell:
             log.error("%s of %s was not counted: %s", event, plugin, err)
 
     def _show_setup(self) -> None:
+        from kiosk.ui.setup_screen import SetupScreen
+
         theme.service = "brand"
-        screen = SetupScreen(self._runtime, self.words)
-        screen.fbind("on_claimed", lambda _: self.home())
-        screen.fbind("on_later", lambda _: self.home())
-        self.root.show(screen)
+        self._setup = SetupScreen(self._runtime, self.words)
+        self._setup.fbind("on_claimed", lambda _: self.home())
+        self._setup.fbind("on_later", lambda _: self.home())
+        self.root.show(self._setup)
 
     def _show_fallback(self) -> None:
         if self._service is not None:
+            from kiosk.ui import dialogs
+
             card = dialogs.fallback(self.words, self._runtime.profile)
             card.fbind("on_home", lambda _: self.home())
             self._service.show(card, self._service.route)
 
     def _uncover(self) -> None:
-        asleep = isinstance(self.root.overlay, IdleView)
         self.root.cover(None)
-        if asleep:
+        self._countdown = None
+        if self._front.idle is not None:
             self._front.wake()
 
     # what the visitor does
@@ -191,7 +205,7 @@ class Shell:
             case "shell.read":
                 self._read()
             case "shell.manager":
-                self._cover(dialogs.manager(self.words, self._runtime.profile))
+                self._show_manager()
             case "shell.finish":
                 self._end("left")
 
@@ -216,27 +230,37 @@ class Shell:
     def _scanned(self, code: str) -> None:
         self._idle.touch(time.monotonic())
         self._uncover()
-        if isinstance(self.root.content, SetupScreen):
-            self.root.content.scanned(code)
+        if self._setup is not None:
+            self._setup.scanned(code)
         elif self._service is not None:
             # Whoever has a service open means that service.
             if not self._runtime.host.call(self._service.plugin, "scanned", code):
-                self._cover(dialogs.unknown_code(self.words))
+                self._explain_code()
         else:
             taken = self._runtime.scanned(code)
             if taken is None:
-                self._cover(dialogs.unknown_code(self.words))
+                self._explain_code()
             elif self._service is None:
                 self.go(taken, "")
 
-    def _cover(self, dialog: Dialog) -> None:
+    def _show_manager(self) -> None:
+        from kiosk.ui import dialogs
+
+        self._cover(dialogs.manager(self.words, self._runtime.profile))
+
+    def _explain_code(self) -> None:
+        from kiosk.ui import dialogs
+
+        self._cover(dialogs.unknown_code(self.words))
+
+    def _cover(self, dialog: "Dialog") -> None:
         dialog.fbind("on_close", lambda _: self.root.cover(None))
         self.root.cover(dialog)
 
     # what goes on by itself
 
     def _tick(self) -> None:
-        if isinstance(self.root.content, SetupScreen):
+        if self._setup is not None:
             self._idle.restart(time.monotonic())
             return
         now = time.monotonic()
@@ -252,12 +276,13 @@ class Shell:
             self._front.tick()
 
     def _count_down(self, seconds: int) -> None:
-        overlay = self.root.overlay
-        if not isinstance(overlay, Countdown):
-            overlay = dialogs.countdown(self.words)
-            overlay.fbind("on_stay", lambda _: self.root.cover(None))
-            self.root.cover(overlay)
-        overlay.seconds = seconds
+        if self._countdown is None:
+            from kiosk.ui import dialogs
+
+            self._countdown = dialogs.countdown(self.words)
+            self._countdown.fbind("on_stay", lambda _: self._uncover())
+            self.root.cover(self._countdown)
+        self._countdown.seconds = seconds
 
     def _refresh_dirty(self, _: float) -> None:
         dirty, self._dirty = self._dirty, set()

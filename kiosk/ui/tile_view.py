@@ -90,7 +90,7 @@ class TileView(_Faced, Surface, FloatLayout):
         else:
             square.pos = self.x + side, self.y + self.height - 36 * u - square.height
             live.pos = self.x + side, self.y + 35 * u
-            title.pos = self.x + side, live.y + live.height
+            title.pos = self.x + side, live.y + live.height + 4 * u
 
 
 class PrimaryTile(_Faced, Surface, BoxLayout):

@@ -4,7 +4,7 @@ import importlib
 import logging
 import sys
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from kiosk.ui.widgets import HOMES
 from kiosk.ui.widgets import __name__ as WIDGETS
@@ -12,6 +12,9 @@ from kiosk.ui.widgets import __name__ as WIDGETS
 if TYPE_CHECKING:
     from kiosk.plugin_host import PluginHost
     from kiosk.pool import Pool
+
+#: What the shell itself imports late.
+SHELL: Final = ("kiosk.ui.service", "kiosk.ui.dialogs")
 
 log = logging.getLogger(__name__)
 
@@ -27,6 +30,8 @@ def warm_up(host: "PluginHost", pool: "Pool") -> None:
 
 
 def _import_widgets() -> None:
+    for name in SHELL:
+        importlib.import_module(name)
     for home in HOMES:
         importlib.import_module(f"{WIDGETS}.{home}")
 
