@@ -111,7 +111,15 @@ class Intake:
 
     def _child(self, module: str, *arguments: str) -> subprocess.Popen[bytes]:
         child = subprocess.Popen(
-            [sys.executable, "-m", module, *arguments, str(self.broker.port), self.broker.user, self.broker.password],
+            [
+                sys.executable,
+                "-m",
+                module,
+                *arguments,
+                str(self.broker.port),
+                self.broker.user,
+                self.broker.password,
+            ],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
         )
@@ -130,5 +138,11 @@ def run() -> list[Figure]:
             ours, naive = interleaved(intake.ours, intake.naive, ROUNDS)
         finally:
             intake.close()
-    detail = f"median of {ROUNDS}, interleaved: collector {ours:,.0f} events/s, plain loop {naive:,.0f} events/s"
-    return [Figure("events/s taken in durably ÷ plain paho + sqlite-utils loop", ours / naive, "", 20, True, detail)]
+    detail = (
+        f"median of {ROUNDS}, interleaved: collector {ours:,.0f} events/s, plain loop {naive:,.0f} events/s"
+    )
+    return [
+        Figure(
+            "events/s taken in durably ÷ plain paho + sqlite-utils loop", ours / naive, "", 20, True, detail
+        )
+    ]

@@ -23,7 +23,9 @@ class Figure:
         return self.value >= self.target if self.least else self.value <= self.target
 
 
-def interleaved(ours: Callable[[], float], other: Callable[[], float], rounds: int = 5) -> tuple[float, float]:
+def interleaved(
+    ours: Callable[[], float], other: Callable[[], float], rounds: int = 5
+) -> tuple[float, float]:
     """Medians of both arms, measured in turn; each callable returns its own figure."""
     pairs = [(ours(), other()) for _ in range(rounds)]
     return statistics.median(a for a, _ in pairs), statistics.median(b for _, b in pairs)
