@@ -55,6 +55,7 @@ class Kiosk:
         self._stderr = tempfile.TemporaryFile("w+", encoding="utf-8")  # noqa: SIM115 - closed in close()
         quiet = {"SDL_VIDEODRIVER": "offscreen", "SDL_AUDIODRIVER": "dummy"}
         path = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
+        self._written = ""
         self.process = subprocess.Popen(
             command,
             stdin=subprocess.PIPE,
@@ -141,9 +142,11 @@ class Kiosk:
         return widgets
 
     def errors(self) -> str:
-        """What it has written to standard error."""
-        self._stderr.seek(0)
-        return self._stderr.read()[-8000:]
+        """What it has written to standard error, at most the last 8000 letters; also after its end."""
+        if not self._stderr.closed:
+            self._stderr.seek(0)
+            self._written = self._stderr.read()[-8000:]
+        return self._written
 
     def close(self, seconds: float = 10) -> int:
         """Ask it to end, and end it if it does not; its exit status."""
@@ -156,6 +159,7 @@ class Kiosk:
         except subprocess.TimeoutExpired:
             self.process.kill()
             status = self.process.wait()
+        self.errors()
         for pipe in (self.process.stdin, self.process.stdout, self._stderr):
             try:
                 pipe.close()

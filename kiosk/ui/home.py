@@ -113,7 +113,7 @@ class HomeView(BoxLayout):
 
     def _measure(self, *_: object) -> None:
         self.bar.size_hint_y = None
-        self.bar.height = theme.bar_height * (0.82 if theme.landscape else 1)
+        self.bar.height = theme.bar_height * (0.92 if theme.landscape else 1)
 
 
 class HomeBody(BoxLayout):

@@ -54,6 +54,21 @@ class StageView(FloatLayout):
         self.progress = -1 if part is None else round(part * 200) / 200
         self.video = stage.video
 
+    def picture_size(self, picture: Any, width: float, height: float) -> tuple[float, float]:
+        """The picture in its own shape: filling the stage of the home screen, whole in the idle view."""
+        if picture is None:
+            return 0, 0
+        across, up = width / picture.width, height / picture.height
+        scale = max(across, up) if self.rounded else min(across, up)
+        return picture.width * scale, picture.height * scale
+
+    def picture_pos(
+        self, picture: Any, x: float, y: float, width: float, height: float
+    ) -> tuple[float, float]:
+        """Where it lies: in the middle."""
+        wide, high = self.picture_size(picture, width, height)
+        return x + (width - wide) / 2, y + (height - high) / 2
+
     def _round(self, *_: object) -> None:
         if not self.rounded or self.width < 2:
             self._corners.hide()
