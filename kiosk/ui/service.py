@@ -35,9 +35,9 @@ class Service:
         """The bar of the frame."""
         return self.frame.bar
 
-    def show(self, body: Widget, route: str) -> None:
+    def show(self, body: Widget, route: str, host: "PluginHost") -> None:
         """Put the body into the frame."""
-        self.leave()
+        self.leave(host)
         self.route, self._body = route, body
         if body.parent is not None:
             body.parent.remove_widget(body)
@@ -47,12 +47,14 @@ class Service:
             for name in DRESSED_BY:
                 body.fbind(name, self._dress)
 
-    def leave(self) -> None:
-        """The body is no longer shown."""
-        if isinstance(self._body, ServiceScreen):
+    def leave(self, host: "PluginHost") -> None:
+        """The body is no longer shown, and hears of it by losing its parent."""
+        body, self._body = self._body, None
+        if isinstance(body, ServiceScreen):
             for name in DRESSED_BY:
-                self._body.funbind(name, self._dress)
-        self._body = None
+                body.funbind(name, self._dress)
+        if body is not None and body.parent is not None:
+            host.fenced(self.plugin, "on_parent", body.parent.remove_widget)(body)
 
     def refresh(self, host: "PluginHost") -> None:
         """Tell the body that what it shows may have changed."""

@@ -105,7 +105,7 @@ class Shell:
         if isinstance(body, Widget):
             if loaded.failed is not None and loaded.failed.where != "tile":
                 loaded.failed = None  # it opens again, so it is offered again
-            service.show(body, route)
+            service.show(body, route, host)
         else:
             self._show_fallback()
         service.bar.items = items(self.words.language, service=True)
@@ -145,7 +145,7 @@ class Shell:
             service, self._service = self._service, None
             after = int((time.monotonic() - service.opened) * 1000)
             self._tell(service.plugin, "closed", how=how, after=after)
-            service.leave()
+            service.leave(self._runtime.host)
 
     def _end(self, how: str) -> None:
         self._close(how)
@@ -176,7 +176,7 @@ class Shell:
 
             card = dialogs.fallback(self.words, self._runtime.profile)
             card.fbind("on_home", lambda _: self.home())
-            self._service.show(card, self._service.route)
+            self._service.show(card, self._service.route, self._runtime.host)
 
     def _uncover(self) -> None:
         self.root.cover(None)
