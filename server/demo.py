@@ -2,6 +2,7 @@
 
 With DEMO_SECONDS set, a scripted visitor uses every service by real touches; then what the station recorded
 is compared with what headquarters stored and shows, and the exit status says whether they agree exactly.
+DEMO_OUT names another folder than build/demo; what an earlier demo left there is deleted.
 """
 
 import os
@@ -22,7 +23,8 @@ from server.demo_content import write_samples
 from server.demo_reconcile import Reconciliation
 
 ROOT: Final = Path(__file__).resolve().parent.parent
-OUT: Final = ROOT / "build" / "demo"
+OUT: Final = Path(os.environ.get("DEMO_OUT") or ROOT / "build" / "demo").resolve()
+SHOWN: Final = OUT.relative_to(ROOT) if OUT.is_relative_to(ROOT) else OUT
 STATION: Final = "zl-018"
 USER: Final = "hq"
 START_SECONDS: Final = 60.0
@@ -84,8 +86,7 @@ def main(argv: list[str]) -> int:
     children = Children()
     try:
         seconds = _seconds()
-        shutil.rmtree(OUT, ignore_errors=True)
-        OUT.mkdir(parents=True)
+        _clear()
         return _run(children, seconds)
     except DemoError as err:
         print(f"demo: {err}", file=sys.stderr)
@@ -109,6 +110,14 @@ def _seconds() -> float | None:
         raise DemoError(f"DEMO_SECONDS is '{given}'; write a number of seconds, such as 60") from err
 
 
+def _clear() -> None:
+    """Empty the folder of an earlier demo, and nobody else's."""
+    if OUT.exists() and any(OUT.iterdir()) and not (OUT / "samples").is_dir():
+        raise DemoError(f"{SHOWN} holds something else than a demo; name another folder in DEMO_OUT")
+    shutil.rmtree(OUT, ignore_errors=True)
+    OUT.mkdir(parents=True)
+
+
 def _run(children: Children, seconds: float | None) -> int:
     http, mqtt = _free(8080), _free(1883)
     hq, data = OUT / "headquarters", OUT / "station"
@@ -126,17 +135,24 @@ def _run(children: Children, seconds: float | None) -> int:
         children.start("kiosk", "kiosk", *claim, env=screen)
         _until(lambda: (data / "station.db").exists(), children, "the station")
     else:
-        walk = ("--shots", str(OUT / "shots"), "--report", str(OUT / "walked.json"), "--seconds", str(seconds))
+        walk = (
+            "--shots",
+            str(OUT / "shots"),
+            "--report",
+            str(OUT / "walked.json"),
+            "--seconds",
+            str(seconds),
+        )
         visitor = children.start("visitor", "kiosk.visitor", *claim, *walk, env=screen)
     print(f"\n  Headquarters  {dashboard}\n  Log in        {USER}   {password}")
     offscreen = "  (no display here: it runs offscreen)" if screen else ""
     print(f"  Station       {STATION} 织东路暖心驿站{offscreen}")
-    print(f"  Logs          {OUT.relative_to(ROOT)}/*.log\n", flush=True)
+    print(f"  Logs          {SHOWN}/*.log\n", flush=True)
     if seconds is None:
         print("Ctrl-C ends everything.", flush=True)
         while not (name := children.fallen()):
             time.sleep(0.5)
-        raise DemoError(f"{name} has ended by itself; {OUT.relative_to(ROOT)}/{name}.log says why")
+        raise DemoError(f"{name} has ended by itself; {SHOWN}/{name}.log says why")
     return _reconciled(visitor, children, data, hq, dashboard, password, seconds, began)
 
 
@@ -155,7 +171,7 @@ def _reconciled(
     while not walked.exists() and visitor.poll() is None and time.monotonic() - began < seconds + 120:
         time.sleep(0.1)
     if not walked.exists():
-        raise DemoError(f"the visitor did not get through; {OUT.relative_to(ROOT)}/visitor.log says where")
+        raise DemoError(f"the visitor did not get through; {SHOWN}/visitor.log says where")
     deadline = time.monotonic() + DRAIN_SECONDS
     summary = drained.look()
     while not summary.agrees and time.monotonic() < deadline:
@@ -194,7 +210,9 @@ def _command(hq: Path, *words: str, stdin: str = "") -> str:
         check=False,
     )
     if done.returncode:
-        raise DemoError(f"'yizhan server {' '.join(words)}' failed: {done.stderr.strip() or done.stdout.strip()}")
+        raise DemoError(
+            f"'yizhan server {' '.join(words)}' failed: {done.stderr.strip() or done.stdout.strip()}"
+        )
     return done.stdout
 
 
@@ -237,5 +255,5 @@ def _until(ready: Callable[[], bool], children: Children, what: str) -> None:
             last = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()[-3:]
             raise DemoError(f"{what} did not start. {name} said: {' / '.join(last) or 'nothing'}")
         if time.monotonic() > deadline:
-            raise DemoError(f"{what} did not start within {START_SECONDS:.0f} s; see {OUT.relative_to(ROOT)}")
+            raise DemoError(f"{what} did not start within {START_SECONDS:.0f} s; see {SHOWN}")
         time.sleep(0.1)
