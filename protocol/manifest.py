@@ -88,6 +88,11 @@ class Manifest(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=
         _check_fields(f"{self.id}: request {name}", kind.fields, fields)
         return kind
 
+    def sealed_fields(self, request: str) -> list[str]:
+        """The names of a request's sealed fields; none if the request is not declared."""
+        kind = self.requests.get(request)
+        return kind.sealed if kind else []
+
     def check_setting(self, name: str, value: object) -> None:
         """Raise EventError unless the setting is declared and the value fits."""
         setting = self.settings.get(name)
@@ -191,8 +196,7 @@ def _problems(manifest: Manifest) -> list[tuple[list[str], str]]:
         for field, part in request.fields.items():
             if (part.type == "choice") != bool(part.values):
                 wrong(["requests", name, "fields", field], _CHOICE)
-        sealed = any(field.type == "sealed" for field in request.fields.values())
-        if sealed and not request.office:
+        if request.sealed and not request.office:
             wrong(["requests", name], "a sealed field needs the office that may open it: office = ...")
     return found
 

@@ -112,7 +112,8 @@ class RequestField(_Strict, frozen=True):
     def problem(self, value: object) -> str:
         """Why the value does not fit, or an empty string."""
         if self.type == "sealed":
-            fits = isinstance(value, str) and _SEALED.fullmatch(value)
+            # Empty is what the station keeps once the office has it: sent again, it must not be refused.
+            fits = isinstance(value, str) and (value == "" or _SEALED.fullmatch(value))
             return "" if fits else "must be sealed with station.seal()"
         return EventField(type=self.type, values=self.values).problem(value)
 
@@ -123,6 +124,11 @@ class RequestKind(_Strict, frozen=True):
     service: str
     fields: dict[str, RequestField] = {}
     office: str = ""
+
+    @property
+    def sealed(self) -> list[str]:
+        """The names of the sealed fields."""
+        return [name for name, field in self.fields.items() if field.type == "sealed"]
 
 
 #: Events that the shell reports for every plugin; no manifest may declare these names.

@@ -139,10 +139,11 @@ def night(store: Store, manifests: dict[str, Manifest], now: int) -> None:
 
     with store.write() as conn:
         rota.renew(conn, manifests, now)
-        booking.finish_past(conn, now - messages.DAY_MS)
+        booking.finish_past(conn, manifests, now - messages.DAY_MS)
         sessions.expire(conn, now)
         down.prune(conn, now)
         messages.expire(conn, now)
+    store.checkpoint(empty=True)
 
 
 def run(options: Options, say: Say = print) -> int:

@@ -289,7 +289,7 @@ class Ingest:
         except EventError as err:
             tally.add("undeclared_request", station, problem=str(err))
             return refused, False
-        requests.store(conn, station, asked, kind.service, at, now)
+        requests.store(conn, station, asked, kind, at, now)
         service = self._services.get(kind.service)
         if service is None:
             tally.add("no_service", station, problem=f"there is no service '{kind.service}'")

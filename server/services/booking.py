@@ -2,18 +2,20 @@
 
 import json
 import secrets
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, exists, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
+from protocol.manifest import Manifest
 from protocol.messages import Reply
 from server.errors import NotFound, Refused
 from server.services import Order
-from server.store import content
-from server.store.schema import booking
+from server.store import content, requests
+from server.store.schema import booking, request
 from server.times import ZONE
 
 ALTERNATIVES: Final = 4
@@ -44,19 +46,36 @@ def starts_at(slot: dict[str, Any]) -> int:
     return int(local.replace(tzinfo=ZoneInfo(ZONE)).timestamp() * 1000)
 
 
-def finish(conn: Connection, booking_id: int, state: str) -> None:
-    """The office has seen the visitor (`done`), or it is off (`cancelled`): the code is free again."""
+def finish(conn: Connection, manifests: Mapping[str, Manifest], booking_id: int, state: str) -> None:
+    """The office has seen the visitor (`done`), or it is off (`cancelled`): code and contact are let go."""
     if state not in ("done", "cancelled"):
         raise Refused(f"'{state}' is no end of a booking: use done or cancelled.", state=state)
-    done = conn.execute(update(booking).where(booking.c.id == booking_id).values(state=state))
-    if not done.rowcount:
+    ended = update(booking).where(booking.c.id == booking_id).values(state=state, contact="")
+    if not conn.execute(ended).rowcount:
         raise NotFound(f"There is no booking {booking_id}.", booking=booking_id)
+    forget_contacts(conn, manifests)
 
 
-def finish_past(conn: Connection, before: int) -> int:
-    """Bookings whose slot began before this time (ms) are done; how many."""
+def finish_past(conn: Connection, manifests: Mapping[str, Manifest], before: int) -> int:
+    """Bookings whose slot began before this time (ms) are done, their contacts let go; how many."""
     past = (booking.c.state == "open", booking.c.starts_at < before)
-    return conn.execute(update(booking).where(*past).values(state="done")).rowcount
+    done = conn.execute(update(booking).where(*past).values(state="done", contact="")).rowcount
+    forget_contacts(conn, manifests)
+    return done
+
+
+def forget_contacts(conn: Connection, manifests: Mapping[str, Manifest]) -> int:
+    """Make the contact of every request empty of which no booking is open; of how many requests.
+
+    That is also what was answered with taken or refused: nobody will call back for it.
+    """
+    wanted = exists().where(
+        booking.c.station == request.c.station,
+        booking.c.request == request.c.id,
+        booking.c.state == "open",
+    )
+    over = requests.holding_sealed().where(request.c.service == "booking", ~wanted)
+    return requests.blank_sealed(conn, manifests, conn.execute(over).all())
 
 
 def open_slots(conn: Connection, collection: str) -> set[str]:

@@ -52,13 +52,16 @@ class Store:
             with conn.begin():
                 yield conn
 
-    def checkpoint(self) -> None:
-        """Fold SQLite's write-ahead log into the file. Nobody else does: see `_open_sqlite`."""
+    def checkpoint(self, empty: bool = False) -> None:
+        """Fold SQLite's write-ahead log into the file. Nobody else does: see `_open_sqlite`.
+
+        With `empty` wait for readers and leave no log behind, and so nothing of what was deleted.
+        """
         if self.engine.dialect.name == "sqlite":
             with self._writing, self.engine.connect() as conn:
                 driver = conn.connection.driver_connection
                 assert driver is not None
-                driver.execute("PRAGMA wal_checkpoint(PASSIVE)")
+                driver.execute(f"PRAGMA wal_checkpoint({'TRUNCATE' if empty else 'PASSIVE'})")
 
     def close(self) -> None:
         """Let go of every connection."""
@@ -112,6 +115,8 @@ def _open_sqlite(driver: Any, _record: Any) -> None:
         "synchronous = FULL",
         f"busy_timeout = {BUSY_MS}",
         "foreign_keys = ON",
+        # What is deleted, such as a contact, is gone from the file: not every SQLite's default.
+        "secure_delete = ON",
         # SQLite before 3.51.3 can lose commits when two connections checkpoint at once: one place does it.
         "wal_autocheckpoint = 0",
         "journal_size_limit = 67108864",

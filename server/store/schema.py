@@ -141,6 +141,14 @@ message = Table(
     Column("clock", String(9), nullable=False),  # ok corrected unsure
     Column("received_at", BigInteger, nullable=False),
     Column("body", Text, nullable=False),
+    # Requests are rare; when a sealed contact must go, its message is found without a look at all others.
+    Index(
+        "ix_message_request",
+        "stream",
+        "received_at",
+        sqlite_where=text("kind = 'request'"),
+        postgresql_where=text("kind = 'request'"),
+    ),
 )
 
 lost = Table(
@@ -216,9 +224,16 @@ request = Table(
     Column("at", BigInteger, nullable=False),
     Column("received_at", BigInteger, nullable=False, index=True),
     Column("d", Text, nullable=False),  # JSON; sealed fields stay sealed
+    Column("holds_sealed", Boolean, nullable=False),  # until they are made empty
     Column("status", Text),  # NULL: nobody has answered yet
     Column("answer", Text),  # JSON
     PrimaryKeyConstraint("station", "id"),
+    Index(
+        "ix_request_sealed",
+        "station",
+        sqlite_where=text("holds_sealed = 1"),
+        postgresql_where=text("holds_sealed"),
+    ),
 )
 
 booking = Table(
@@ -232,7 +247,7 @@ booking = Table(
     Column("station", ForeignKey("station.id"), nullable=False),
     Column("request", String(64), nullable=False),
     Column("matter", Text, nullable=False),
-    Column("contact", Text, nullable=False),  # sealed to the office, or empty
+    Column("contact", Text, nullable=False),  # sealed to the office; empty without one and after the end
     Column("office", Text, nullable=False),
     Column("state", String(9), nullable=False),  # open done cancelled
     Column("placed_at", BigInteger, nullable=False, index=True),

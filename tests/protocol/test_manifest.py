@@ -280,7 +280,7 @@ def test_a_declared_event_request_and_setting_pass() -> None:
         TEA.check_setting("spoons", 1)
 
 
-@given(st.text(max_size=63) | st.from_regex(r"1[3-9]\d{9}", fullmatch=True) | st.integers())
+@given(st.text(min_size=1, max_size=63) | st.from_regex(r"1[3-9]\d{9}", fullmatch=True) | st.integers())
 def test_a_contact_that_is_not_sealed_is_refused(contact: object) -> None:
     with pytest.raises(EventError):
         TEA.check_request("order", {"kind": "green", "contact": contact})

@@ -24,7 +24,8 @@ class Desk:
 
     def __init__(self, folder: Path) -> None:
         self.store = Store(folder)
-        self.manifest = read_all()[0]["legal_aid"]
+        self.manifests = read_all()[0]
+        self.manifest = self.manifests["legal_aid"]
         with self.store.write() as conn:
             for name in ("st-1", "st-2"):
                 stations.claim(conn, stations.add(conn, name, name=name, now=NOW), NOW)
@@ -115,6 +116,6 @@ def test_a_finished_booking_lets_its_slot_and_code_go(desk: Desk) -> None:
     desk.ask("S1")
     with desk.store.write() as conn:
         (line,) = queries.bookings(conn)
-        booking.finish(conn, line.id, "cancelled")
+        booking.finish(conn, desk.manifests, line.id, "cancelled")
         assert booking.open_slots(conn, SLOTS) == set()
-        assert booking.finish_past(conn, NOW) == 0
+        assert booking.finish_past(conn, desk.manifests, NOW) == 0
