@@ -4,7 +4,7 @@ The number is given in the transaction that stores the message, so a crash leave
 """
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -14,6 +14,7 @@ from kiosk.database import Database
 from kiosk.errors import NotStored
 from kiosk.receipt import Receipt
 from protocol import messages
+from protocol.sealed import blank
 
 if TYPE_CHECKING:
     import sqlite_utils
@@ -71,9 +72,10 @@ class Outbox:
         body = messages.encode(message)
         if len(body) > MAX_MESSAGE:
             raise NotStored(f"a message of {len(body)} bytes is larger than {MAX_MESSAGE}")
+        request = message.id if isinstance(message, messages.Request) else None
         cursor = db.execute(
-            "INSERT INTO _stream_up (at, boot, body) VALUES (?, ?, ?)",
-            [message.at or self._clock.wall_ms(), self.boot, body],
+            "INSERT INTO _stream_up (at, boot, body, request) VALUES (?, ?, ?, ?)",
+            [message.at or self._clock.wall_ms(), self.boot, body, request],
         )
         number = cursor.lastrowid or 0
         if number % TRIM_EVERY == 0:
@@ -119,6 +121,20 @@ class Outbox:
                 return
             tables.set_meta(db, "acked", upto)
             self._trim(db, self.last)
+
+        return self._database.write(job)
+
+    def blank(self, request: str, names: Collection[str]) -> Receipt[None]:
+        """Headquarters has answered this request, so it owns it: what was sealed for it in `names` goes here.
+
+        The message itself stays as long as all others, in case headquarters is restored from a backup.
+        """
+
+        def job(db: "sqlite_utils.Database") -> None:
+            found = db.execute("SELECT number, body FROM _stream_up WHERE request = ?", [request]).fetchall()
+            for number, body in found:
+                if (kept := blank(body, names)) is not body:
+                    db.execute("UPDATE _stream_up SET body = ? WHERE number = ?", [kept, number])
 
         return self._database.write(job)
 

@@ -280,10 +280,18 @@ class Runtime:
                 self.content.poke(collections)
                 self.inbox.handled(letter)
             case Reply() as reply:
+                self._blank(reply)
                 ui_thread.call_soon(lambda: self._reply(letter, reply))
             case _:
                 log.warning("headquarters said something that this release does not know")
                 self.inbox.handled(letter)
+
+    def _blank(self, reply: Reply) -> None:
+        """What was sealed for a request need not stay here once headquarters owns the request."""
+        if reply.plugin in self.host:
+            names = self.host[reply.plugin].manifest.sealed_fields(reply.name)
+            if names:
+                self.outbox.blank(reply.id, names)
 
     def _reply(self, letter: Letter, reply: Reply) -> None:
         if reply.plugin not in self.host:

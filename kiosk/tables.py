@@ -43,6 +43,12 @@ def prepare(db: "sqlite_utils.Database") -> None:
             " PRIMARY KEY (plugin, name)) WITHOUT ROWID"
         )
 
+    @core()
+    def requests(db: "sqlite_utils.Database") -> None:
+        # The id of a stored request, to find it by when its answer comes; NULL for all other messages.
+        db.execute("ALTER TABLE _stream_up ADD COLUMN request TEXT")
+        db.execute("CREATE INDEX _stream_up_request ON _stream_up (request) WHERE request IS NOT NULL")
+
     core.apply(db)
 
 

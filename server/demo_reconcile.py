@@ -1,4 +1,7 @@
-"""What the station recorded against what headquarters stored and what its API reports: exactly, or not at all."""
+"""What the station recorded against what headquarters stored and what its API reports: exactly or not at all.
+
+Only what was sealed is not compared: the station lets it go once it is answered.
+"""
 
 import json
 import sqlite3
@@ -15,6 +18,8 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import select
 
+from protocol.sealed import blank
+from server.manifests import read_all
 from server.queries import ZONE
 from server.store.engine import Store
 from server.store.schema import message, stream
@@ -45,8 +50,9 @@ class Summary:
     def text(self) -> str:
         verdict = "They agree exactly." if self.agrees else "They DIFFER: " + "; ".join(self.differences)
         return (
-            f"recorded {self.recorded} events, stored {self.stored}; visits {self.visits_recorded} recorded, "
-            f"{self.visits_shown} shown; bookings {self.bookings_recorded} shown as confirmed at the station, "
+            f"recorded {self.recorded} events, stored {self.stored}; "
+            f"visits {self.visits_recorded} recorded, {self.visits_shown} shown; "
+            f"bookings {self.bookings_recorded} shown as confirmed at the station, "
             f"{self.bookings_confirmed} at headquarters. {verdict}"
         )
 
@@ -63,6 +69,7 @@ class Reconciliation:
     def __init__(self, data: Path, hq: Path, station: str, dashboard: str, user: str, password: str) -> None:
         self._data, self._station, self._dashboard = data, station, dashboard
         self._store = Store(hq)
+        self._manifests, _ = read_all()
         self._web = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(CookieJar()))
         form = urllib.parse.urlencode({"name": user, "password": password}).encode()
         login = urllib.request.Request(f"{dashboard}login", form, {"Origin": dashboard.rstrip("/")})
@@ -80,7 +87,9 @@ class Reconciliation:
         differences = [f"message {each} is not stored" for each in recorded if each not in stored]
         differences += [f"message {each} is only stored" for each in stored if each not in recorded]
         differences += [
-            f"message {each} differs" for each in recorded if each in stored and recorded[each] != stored[each]
+            f"message {each} differs"
+            for each in recorded
+            if each in stored and recorded[each] != stored[each]
         ]
         for (plugin, name), n in counts.items():
             shown = self._get("events/count", station=self._station, plugin=plugin, name=name)["n"]
@@ -108,14 +117,24 @@ class Reconciliation:
         with closing(sqlite3.connect(f"file:{self._data / 'station.db'}?mode=ro", uri=True)) as db:
             name = db.execute("SELECT value FROM _meta WHERE key = 'stream'").fetchone()[0]
             rows = db.execute("SELECT number, body FROM _stream_up").fetchall()
-            booked = db.execute("SELECT count(*) FROM legal_aid_booking WHERE status = 'confirmed'").fetchone()
-        return {(name, number): json.loads(body) for number, body in rows}, booked[0]
+            booked = db.execute(
+                "SELECT count(*) FROM legal_aid_booking WHERE status = 'confirmed'"
+            ).fetchone()
+        return {(name, number): self._read(body) for number, body in rows}, booked[0]
 
     def _stored(self) -> dict[tuple[str, int], dict[str, Any]]:
         columns = select(stream.c.name, message.c.number, message.c.body)
         mine = columns.join(stream, stream.c.id == message.c.stream).where(stream.c.station == self._station)
         with self._store.read() as conn:
-            return {(name, number): json.loads(body) for name, number, body in conn.execute(mine)}
+            return {(name, number): self._read(body.encode()) for name, number, body in conn.execute(mine)}
+
+    def _read(self, body: bytes) -> dict[str, Any]:
+        """One message, without what was sealed in it."""
+        message: dict[str, Any] = json.loads(body)
+        if message["t"] == "request" and message["plugin"] in self._manifests:
+            sealed = self._manifests[message["plugin"]].sealed_fields(message["name"])
+            message = json.loads(blank(body, sealed))
+        return message
 
     def _visits_shown(self, events: list[dict[str, Any]]) -> int:
         zone = ZoneInfo(ZONE)

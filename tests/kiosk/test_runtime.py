@@ -17,7 +17,7 @@ from kiosk.quarantine import Culprit
 from kiosk.runtime import Runtime
 from kiosk.shell import NoShell
 from kiosk.testing import FakePlayer
-from protocol.messages import Fault, Heartbeat, Poke, Reply
+from protocol.messages import Fault, Heartbeat, Poke, Reply, Request
 from tests.kiosk import plugin_folder
 from tests.kiosk.conftest import Broker
 from tests.kiosk.headquarters import Headquarters
@@ -175,6 +175,28 @@ def test_an_answer_that_came_just_before_the_power_went_is_delivered_after_it(si
         assert site.start() is not None
         ui_thread.pump(0.1)
         assert store(site.runtimes[-1])["answers"] == []
+
+
+def test_what_was_sealed_goes_from_the_disk_once_headquarters_has_answered(site: Site) -> None:
+    sealed, still = "c2VhbGVk" * 12, "d2FpdGlu" * 12
+    fields = '[requests.call]\nservice = "booking"\noffice = "legal"\nfields.contact = { type = "sealed" }\n'
+    plugin_folder.write(site.plugins, "vault", more=fields)
+    site.claim()
+    with Headquarters(site.broker.port) as headquarters:
+        runtime = site.start()
+        station = runtime.host["vault"].station
+        station.request("call", id="open", contact=still)
+        asked = station.request("call", contact=sealed).wait().value
+        headquarters.wait(lambda: len(headquarters.numbers()) == 3)
+        assert headquarters.heard[runtime.outbox.stream][3].d == {"contact": sealed}  # type: ignore[union-attr]
+        until(lambda: runtime.outbox.acked == 3)
+        headquarters.say(Reply(id=asked, plugin="vault", name="call", status="confirmed"))
+        until(lambda: [each.d["contact"] for each in said(runtime, Request)] == [still, ""])
+        assert (runtime.outbox.low, runtime.outbox.last) == (1, 3)  # the message itself stays
+        site.stop()
+    written = (site.data / "station.db").read_bytes()
+    assert sealed.encode() not in written
+    assert still.encode() in written
 
 
 def test_an_answer_on_which_the_plugin_fails_is_tried_again_but_not_for_ever(site: Site) -> None:
