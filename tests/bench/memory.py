@@ -3,6 +3,7 @@
 import tempfile
 from pathlib import Path
 
+from kiosk.testing_ui import Kiosk
 from tests.bench.measure import Figure
 from tests.bench.station import filled_station
 from tests.bench.touch import SERVICES
@@ -17,18 +18,25 @@ def run() -> list[Figure]:
             kiosk.wait(name="home.check_in", seconds=60)
             kiosk.touch(540, 5)
             start = _resident(kiosk.process.pid)
-            for number in range(CHANGES // 2):
-                kiosk.tap(name=f"home.{SERVICES[number % len(SERVICES)]}")
-                kiosk.tap(name="shell.finish")
-                kiosk.wait(name="home.check_in")
-            after = _resident(kiosk.process.pid)
+            half = _changed(kiosk, CHANGES // 2)
+            after = _changed(kiosk, CHANGES // 2)
         finally:
             kiosk.close()
+    detail = f"after {CHANGES} ÷ after {CHANGES // 2}: what stays when every screen has been seen"
     return [
         Figure("memory of the kiosk after start", start, "MiB"),
         Figure(f"memory of the kiosk after {CHANGES} screen changes", after, "MiB"),
-        Figure("growth over the screen changes", after / start, "", detail="after ÷ after start"),
+        Figure("growth over the second half of them", after / half, "", 1.05, detail=detail),
     ]
+
+
+def _changed(kiosk: Kiosk, changes: int) -> float:
+    """Memory in MiB after so many more screen changes."""
+    for number in range(changes // 2):
+        kiosk.tap(name=f"home.{SERVICES[number % len(SERVICES)]}")
+        kiosk.tap(name="shell.finish")
+        kiosk.wait(name="home.check_in")
+    return _resident(kiosk.process.pid)
 
 
 def _resident(pid: int) -> float:
