@@ -142,6 +142,7 @@ class Town:
                     at=self.at - HOUR,
                     received_at=self.at - HOUR,
                     d="{}",
+                    holds_sealed=False,
                     status=status,
                     answer="{}" if status else None,
                 )
