@@ -46,16 +46,14 @@ def login(
     if seconds := site.logins.enter(address):
         return _locked(request, next, name, seconds)
     try:
-        with site.store.write() as conn:
-            now = site.now()
-            right = users.verify(conn, name, password, now)
-            if right:
-                sessions.expire(conn, now)
-                token = sessions.open(conn, name, now)
+        right = users.verify(site.store, name, password, site.now())
     except Locked as err:
         return _locked(request, next, name, int(str(err.values["seconds"])))
     if not right:
         return _login_page(request, 401, next, name, tr("login.wrong"))
+    with site.store.write() as conn:
+        sessions.expire(conn, site.now())
+        token = sessions.open(conn, name, site.now())
     site.logins.right(address)
     answer = RedirectResponse(inside(next), 303)
     start(answer, request, token)

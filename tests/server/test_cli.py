@@ -78,8 +78,7 @@ def test_a_user_is_added_with_a_password_from_standard_input(
     assert main(["add-user", *data, "other", "--password-stdin"]) == 2
     assert "at least 8" in said(capsys)[1]
     store = Store(Path(data[1]))
-    with store.write() as conn:
-        assert users.verify(conn, "hq", "a good password", 1)
+    assert users.verify(store, "hq", "a good password", 1)
     store.close()
 
 

@@ -3,7 +3,9 @@
 import io
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from itertools import count
 from pathlib import Path
 
@@ -203,28 +205,75 @@ class TestPeople:
     def test_wrong_passwords_must_wait_longer_and_longer(self, store: Store) -> None:
         with store.write() as conn:
             users.add(conn, "hq", "a good password", NOW)
+        for _ in range(users.FREE_TRIES):
+            assert not users.verify(store, "hq", "wrong", NOW)
+        with pytest.raises(Locked) as first:
+            users.verify(store, "hq", "a good password", NOW)
+        later = NOW + users.WAIT_MS
+        assert not users.verify(store, "hq", "wrong", later)
+        with pytest.raises(Locked) as second:
+            users.verify(store, "hq", "a good password", later)
+        assert first.value.values["seconds"] == users.WAIT_MS // 1000
+        assert second.value.values["seconds"] == 2 * users.WAIT_MS // 1000
+        # A clock that jumps back does not lock for longer than the longest wait.
+        with pytest.raises(Locked) as jumped:
+            users.verify(store, "hq", "a good password", 0)
+        assert jumped.value.values["seconds"] == users.WAIT_MAX_MS // 1000
+        assert users.verify(store, "hq", "a good password", NOW + DAY)
+        assert users.verify(store, "hq", "a good password", NOW + DAY)
+
+    def test_many_guesses_at_once_are_as_few_as_one_after_another(
+        self, store: Store, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        with store.write() as conn:
+            users.add(conn, "hq", "a good password", NOW)
+        all_in, judged = threading.Event(), threading.Semaphore(0)
+        judge = users._matches
+
+        def slow(kept: str, password: str) -> bool:
+            judged.release()
+            assert all_in.wait(10)
+            return judge(kept, password)
+
+        def guess(n: int) -> str:
+            try:
+                return str(users.verify(store, "hq", f"guess {n}", NOW))
+            except Locked:
+                return "locked"
+
+        monkeypatch.setattr(users, "_matches", slow)
+        with ThreadPoolExecutor(12) as pool:
+            guesses = [pool.submit(guess, n) for n in range(12)]
             for _ in range(users.FREE_TRIES):
-                assert not users.verify(conn, "hq", "wrong", NOW)
-            with pytest.raises(Locked) as first:
-                users.verify(conn, "hq", "a good password", NOW)
-            later = NOW + users.WAIT_MS
-            assert not users.verify(conn, "hq", "wrong", later)
-            with pytest.raises(Locked) as second:
-                users.verify(conn, "hq", "a good password", later)
-            assert first.value.values["seconds"] == users.WAIT_MS // 1000
-            assert second.value.values["seconds"] == 2 * users.WAIT_MS // 1000
-            # A clock that jumps back does not lock for longer than the longest wait.
-            with pytest.raises(Locked) as jumped:
-                users.verify(conn, "hq", "a good password", 0)
-            assert jumped.value.values["seconds"] == users.WAIT_MAX_MS // 1000
-            assert users.verify(conn, "hq", "a good password", NOW + DAY)
-            assert users.verify(conn, "hq", "a good password", NOW + DAY)
+                assert judged.acquire(timeout=10)
+            # While they are judged nothing holds the database.
+            with store.write() as conn:
+                audit.record(conn, "hq", "test", "", NOW)
+            all_in.set()
+            found = sorted(each.result() for each in guesses)
+        assert found == ["False"] * users.FREE_TRIES + ["locked"] * (12 - users.FREE_TRIES)
+
+    def test_a_password_changed_while_the_old_one_is_judged_wins(
+        self, store: Store, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        with store.write() as conn:
+            users.add(conn, "hq", "a good password", NOW)
+        judge = users._matches
+
+        def change(kept: str, password: str) -> bool:
+            with store.write() as conn:
+                users.set_password(conn, "hq", "another password")
+            return judge(kept, password)
+
+        monkeypatch.setattr(users, "_matches", change)
+        assert not users.verify(store, "hq", "a good password", NOW)
+        monkeypatch.setattr(users, "_matches", judge)
+        assert users.verify(store, "hq", "another password", NOW)
 
     def test_a_stranger_is_simply_wrong(self, store: Store) -> None:
-        with store.write() as conn:
-            assert not users.verify(conn, "nobody", "x", NOW)
-            with pytest.raises(Refused):
-                users.add(conn, "hq", "short", NOW)
+        assert not users.verify(store, "nobody", "x", NOW)
+        with store.write() as conn, pytest.raises(Refused):
+            users.add(conn, "hq", "short", NOW)
 
     def test_a_session_ends(self, store: Store) -> None:
         with store.write() as conn:
