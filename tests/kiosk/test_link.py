@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import socket
 import subprocess
 import sys
 import threading
@@ -277,6 +278,22 @@ def test_birth_and_death_are_retained_with_a_counter(broker: Broker, post: Open)
         headquarters.wait(lambda: headquarters.states[-1]["online"] is True)
         assert headquarters.states[-1]["n"] > first
         assert headquarters.states[-1]["boot"] == again.outbox.boot
+
+
+def test_frames_do_not_wait_for_each_other(
+    broker: Broker, post: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found: list[int] = []
+    serve = Link._serve
+
+    def look(link: Link, client: Any) -> None:
+        found.append(client.socket().getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
+        serve(link, client)
+
+    monkeypatch.setattr(Link, "_serve", look)
+    station = post(broker)
+    station.wait(lambda: found)
+    assert found[0]
 
 
 @pytest.mark.parametrize("broken", ["_on_message", "_hear", "_speak"])
