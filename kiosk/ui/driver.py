@@ -5,11 +5,13 @@
     {"do": "scan", "code": "6901234"}    keys, as a scanner types them
     {"do": "wait", "name": ...}          or "text", or "gone" for what is to vanish; "seconds": 10
     {"do": "shot", "path": "/tmp/x.png"}    {"do": "texts"}    {"do": "widgets"}    {"do": "quit"}
+    {"do": "kept"}                       what is in memory, to be compared before and after
 
 An answer is {"ok": true, ...} or {"ok": false, "error": "..."}. Those to tap and touch say in `shown_ms` how
 long the finger waited for the first picture after it came down.
 """
 
+import gc
 import json
 import queue
 import sys
@@ -27,6 +29,8 @@ from kivy.uix.widget import Widget
 
 from kiosk import ui_thread
 from kiosk.ui import picture, seeing
+from kiosk.ui.screen import ServiceScreen
+from kiosk.ui.theme import theme
 from kiosk.ui.touch import Fingers
 
 Answer = dict[str, Any]
@@ -52,6 +56,7 @@ class Driver:
             "shot": self._shot,
             "texts": self._texts,
             "widgets": self._widgets,
+            "kept": self._kept,
             "quit": self._quit,
         }
 
@@ -142,6 +147,12 @@ class Driver:
     def _widgets(self, command: Answer, done: Done) -> None:
         found = seeing.described(self._root)
         done({"ok": True, "window": list(Window.system_size), "widgets": found})
+
+    def _kept(self, command: Answer, done: Done) -> None:
+        gc.collect()
+        observers = {name: len(list(theme.get_property_observers(name))) for name in theme.properties()}
+        screens = [type(each).__name__ for each in gc.get_objects() if isinstance(each, ServiceScreen)]
+        done({"ok": True, "observers": observers, "screens": screens})
 
     def _quit(self, command: Answer, done: Done) -> None:
         done({"ok": True})

@@ -56,8 +56,8 @@ class HomeView(BoxLayout):
         self.primary.fbind("on_release", self._tapped)
         self.pager.fbind("page", lambda _, page: setattr(self, "page", page))
         self.fbind("page", self._fill)
-        theme.bind(u=self._measure)
-        theme.bind(large=self._share)
+        theme.follow("u", self, "_measure")
+        theme.follow("large", self, "_share")
         self._measure()
 
     def on_open(self, plugin: str) -> None:

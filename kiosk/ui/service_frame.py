@@ -60,7 +60,7 @@ class ServiceFrame(BoxLayout):
             setattr(self.head, name, getattr(self, name))
         self.fbind("steps", self._show_steps)
         self.fbind("step", self._show_steps)
-        theme.bind(u=self._measure)
+        theme.follow("u", self, "_measure")
         self._measure()
 
     def show(self, body: Widget) -> None:

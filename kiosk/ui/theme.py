@@ -4,7 +4,9 @@
 grows with `theme.large`; distances do not, so that everything stays reachable.
 """
 
+from functools import partial
 from typing import Any
+from weakref import WeakSet
 
 from kivy.event import EventDispatcher
 from kivy.properties import (
@@ -87,6 +89,7 @@ class Theme(EventDispatcher):
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
+        self._followers: dict[tuple[str, str], WeakSet[Any]] = {}
         self.bind(service=self._recolour, colours=self._recolour)
         self._recolour()
 
@@ -115,9 +118,26 @@ class Theme(EventDispatcher):
         self.landscape = width > height
         self.u = max(0.2, min(by_size, dpi / tokens.DESIGN_DPI) if dpi else by_size)
 
+    def follow(self, name: str, widget: Any, method: str) -> None:
+        """Call `widget.method()` whenever the property `name` changes, for as long as the widget lives.
+
+        In place of `bind`: Kivy forgets a dead widget only when the property changes, which on a screen of
+        fixed size is never, and looks through all of them at each new one.
+        """
+        followers = self._followers.get((name, method))
+        if followers is None:
+            followers = self._followers[name, method] = WeakSet()
+            self.fbind(name, partial(_call_each, followers, method))
+        followers.add(widget)
+
     def _recolour(self, *_: object) -> None:
         self.accent = self.colours.of(self.service)
         self.accent_tint = self.colours.tint(self.service)
+
+
+def _call_each(widgets: "WeakSet[Any]", method: str, *_: object) -> None:
+    for widget in list(widgets):
+        getattr(widget, method)()
 
 
 def shade(colour: Rgba, by: float = 0.14) -> Rgba:

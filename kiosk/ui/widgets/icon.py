@@ -30,7 +30,7 @@ class Icon(Label):
         kwargs.setdefault("font_name", theme.icons)
         kwargs.setdefault("size_hint", (None, None))
         super().__init__(**kwargs)
-        theme.bind(u=self._resize)
+        theme.follow("u", self, "_resize")
         self.fbind("size_px", self._resize)
         self.fbind("name", self._show)
         self.fbind("color", self._recolour)

@@ -30,7 +30,8 @@ class Key(Tappable, Surface, AnchorLayout):
             self.fbind(name, self._letter)
         for name in ("strong", "pressed", "disabled"):
             self.fbind(name, self._paint)
-        theme.bind(accent=self._paint, u=self._paint)
+        theme.follow("accent", self, "_paint")
+        theme.follow("u", self, "_paint")
         self._letter()
         self._paint()
 

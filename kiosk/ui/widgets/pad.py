@@ -91,7 +91,7 @@ class Pad(BoxLayout):
                 box.add_widget(key)
             self.add_widget(box)
         self.bind(key_height=self._measure, key_px=self._measure)
-        theme.bind(u=self._measure)
+        theme.follow("u", self, "_measure")
         self._measure()
         self._rename()
         self._show()

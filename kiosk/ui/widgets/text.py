@@ -61,7 +61,7 @@ class WrapText(Label):
         with self.canvas:
             Color(1, 1, 1, 1)
             self._paint = Rectangle()
-        theme.bind(type_scale=self._resize)
+        theme.follow("type_scale", self, "_resize")
         for name, follow in (
             ("size_px", self._resize),
             ("weight", self._reface),
