@@ -79,6 +79,10 @@ class Database:
         """Call `listener(db)` on the writer thread after each commit, before its receipts are settled."""
         self._writer.listeners.append(listener)
 
+    def on_opened_late(self, listener: Callable[[], object]) -> None:
+        """Call `listener()` on the writer thread if the file opens only after `opened` has failed."""
+        self._writer.opened_late = listener
+
     def close(self, timeout: float = 10.0) -> None:
         """Finish what is queued and close the file; later jobs fail with NotStored."""
         self._writer.stop(timeout)
@@ -92,6 +96,7 @@ class _Writer(threading.Thread):
         self.opened: Receipt[None] = Receipt()
         self.damaged: Path | None = None
         self.listeners: list[Callable[[sqlite_utils.Database], None]] = []
+        self.opened_late: Callable[[], object] = lambda: None
         self._queue: queue.SimpleQueue[tuple[Job, Receipt[Any]] | None] = queue.SimpleQueue()
         self._closing = threading.Lock()
         self._closed = False
@@ -144,6 +149,8 @@ class _Writer(threading.Thread):
     def _serve(self, batch: "list[tuple[Job, Receipt[Any]]]") -> None:
         if self._db is None and time.monotonic() - self._tried > REOPEN_AFTER:
             self._try_open()
+            if self._db is not None:
+                self.opened_late()
         if self._db is None:
             for _, receipt in batch:
                 receipt.settle(error=self._fault)

@@ -42,7 +42,8 @@ HEARTBEAT_SPACING: Final = 30.0  # s between heartbeats that a reconnection asks
 class Runtime:
     """Construct it on the UI thread (quick), call `start` on another, `stop` at the end.
 
-    `host` holds the plugins once started; `shell` draws and may be set before `start`.
+    `host` holds the plugins once started; `shell` draws and may be set before `start`. `restart()` is called
+    on the UI thread when the process should end and be started again.
     """
 
     def __init__(
@@ -55,8 +56,11 @@ class Runtime:
         self.options = options
         self.clock = clock or SystemClock(options.zone)
         self.started = False
+        self.restart: Callable[[], object] = lambda: None
+        self._opened_late = False
         self.credentials: claim.Credentials | None = None
         self.database = Database(options.database, tables.prepare)
+        self.database.on_opened_late(self._late)
         self.outbox = Outbox(self.database, self.clock)
         self.inbox = Inbox(self.database, self.clock)
         self.settings = Settings(self.database)
@@ -177,6 +181,8 @@ class Runtime:
             log.error("the station is not claimed: %s", err)
         self.started = True
         pulse.ready()
+        if self._opened_late:
+            ui_thread.call_soon(self._start_again)
         loaded()
         if self.credentials is not None:
             self.connect(self.credentials)
@@ -269,6 +275,16 @@ class Runtime:
         )
 
     # what happens
+
+    def _late(self) -> None:
+        self._opened_late = True
+        if self.started:
+            ui_thread.call_soon(self._start_again)
+
+    def _start_again(self) -> None:
+        # Numbers, settings, content and the plugins' tables are read at the start only.
+        log.warning("the database could be opened after all: the screen starts again to use it")
+        self.restart()
 
     def _connected(self) -> None:
         if time.monotonic() - self._beaten > HEARTBEAT_SPACING:

@@ -22,10 +22,12 @@ from kiosk.quarantine import Culprit
 
 log = logging.getLogger(__name__)
 
-#: Exit statuses: the screen process was asked to end; it must not be started again; nothing helps any more.
+#: Exit statuses: the screen process was asked to end; it must not be started again; nothing helps any more;
+#: it asks for a new start, as nobody's fault.
 ENDED: Final = 0
 REFUSED: Final = 3
 STOPPED: Final = 4
+AGAIN: Final = 5
 
 
 @dataclass(frozen=True)
@@ -75,6 +77,10 @@ class Supervisor:
             if self._ending or status in (ENDED, REFUSED):
                 notify("STOPPING=1")
                 return ENDED if self._ending else status
+            if status == AGAIN and not hung:
+                log.info("the screen asked for a new start")
+                self._pause(self._timing.restart)
+                continue
             culprits = self._culprits(hung)
             plan = self._ladder.died(time.monotonic(), culprits)
             quarantine.write(self._files.deaths, culprits)

@@ -19,6 +19,7 @@ log = logging.getLogger(__name__)
 ENDED: Final = 0
 BROKEN: Final = 1
 REFUSED: Final = 3
+AGAIN: Final = 5
 
 #: Somebody who drags the window's edge changes its size many times.
 REBUILD_SECONDS: Final = 0.2
@@ -63,6 +64,7 @@ def run(options: Options) -> int:
 
         shell = Shell(options.idle_seconds, options.countdown_seconds)
         runtime = TheRuntime(options, shell)
+        runtime.restart = lambda: stop(AGAIN)
         root = shell.root
         runtime.start_then(_when_started(runtime, shell, stop))
         rebuild = Clock.create_trigger(lambda _: shell.rebuild(), REBUILD_SECONDS)

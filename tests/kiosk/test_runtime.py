@@ -13,11 +13,12 @@ import pytest
 from kiosk import claim, quarantine, ui_thread
 from kiosk.errors import AlreadyRunning
 from kiosk.options import Options
+from kiosk.plugin_host import PluginHost
 from kiosk.quarantine import Culprit
 from kiosk.runtime import Runtime
 from kiosk.shell import NoShell
 from kiosk.testing import FakePlayer
-from protocol.messages import Fault, Heartbeat, Poke, Reply, Request
+from protocol.messages import Event, Fault, Heartbeat, Poke, Reply, Request
 from tests.kiosk import plugin_folder
 from tests.kiosk.conftest import Broker
 from tests.kiosk.headquarters import Headquarters
@@ -311,6 +312,49 @@ def test_without_a_disk_the_screen_lives_and_nothing_is_called_done(site: Site) 
     until(lambda: outcome)
     assert outcome == ["core.not_stored"]
     assert runtime.outbox.not_stored == 1
+
+
+def test_a_disk_that_comes_late_makes_the_screen_start_again_and_nothing_said_meanwhile_is_lost(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("kiosk.database.REOPEN_AFTER", 0.0)
+    site.data.write_text("a file where the directory should be")
+    runtime = site.start()
+    asked: list[str] = []
+    runtime.restart = lambda: asked.append("again")
+    assert runtime.host["desk"].failed is not None
+    ui_thread.pump()
+    assert asked == []
+    site.data.unlink()
+    assert runtime.host["desk"].station.report("seen", count=7).wait().ok
+    until(lambda: asked)
+    site.stop()
+    again = site.start()
+    ui_thread.pump()
+    assert asked == ["again"]
+    assert [event.d for event in said(again, Event)] == [{"count": 7}]
+    assert (again.outbox.stream != "", again.outbox.last) == (True, 2)  # the heartbeat came behind it
+    assert again.host["desk"].failed is None
+
+
+def test_a_disk_that_comes_while_the_plugins_load_is_not_overlooked(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("kiosk.database.REOPEN_AFTER", 0.0)
+    site.data.write_text("a file where the directory should be")
+    load = PluginHost.load
+
+    def unblock(host: PluginHost) -> None:
+        site.data.unlink()
+        load(host)
+
+    monkeypatch.setattr(PluginHost, "load", unblock)
+    runtime = Runtime(Options(site.data, plugins=(site.plugins,)), player=FakePlayer())  # type: ignore[arg-type]
+    site.runtimes.append(runtime)
+    asked: list[str] = []
+    runtime.restart = lambda: asked.append("again")
+    runtime.start()
+    until(lambda: asked)
 
 
 def test_two_stations_cannot_share_a_data_directory(site: Site) -> None:

@@ -49,6 +49,9 @@ if what == "end":
     sys.exit(0)
 if what == "refuse":
     sys.exit(3)
+if what == "again":
+    journal.enter("innocent", "tile", "1.0.0")
+    sys.exit(5)
 if what == "exit":
     journal.enter("bad", "tile", "1.0.0")
     os._exit(7)
@@ -169,6 +172,17 @@ def test_the_plugin_on_stage_is_named_whatever_way_the_process_died(
     supervised.until_ready()
     assert deaths(tmp_path) == [Culprit("bad", "1.0.0", hook, "Died")]
     supervised.end()
+
+
+def test_a_screen_that_asks_for_a_new_start_gets_it_as_often_as_it_asks_and_blames_nobody(
+    start: Start, tmp_path: Path
+) -> None:
+    supervised = start("again again again again again run")
+    for _ in range(6):
+        supervised.until_ready()
+    assert "safe_mode" not in supervised.runs()[-1]
+    assert deaths(tmp_path) == []
+    assert supervised.end() == 0
 
 
 def test_a_hanging_screen_is_killed_and_only_the_ui_threads_plugin_is_named(
