@@ -14,9 +14,10 @@ from sqlalchemy.exc import DBAPIError
 from protocol.errors import ProtocolError
 from protocol.topics import PREFIX, check_prefix
 from server.app import Options, now_ms, run
-from server.errors import Refused, ServerError
+from server.errors import NotFound, Refused, ServerError
 from server.manifests import SHIPPED, read_all
-from server.store import Store, audit, offices, stations, users
+from server.store import Store, audit, offices, sessions, stations, users
+from server.store.messages import DAY_MS
 
 DATA: Final = Path("data/headquarters")
 WHO: Final = "command line"
@@ -88,6 +89,11 @@ def _parser() -> argparse.ArgumentParser:
     user.add_argument("user", metavar="NAME")
     user.add_argument("--password-stdin", action="store_true", help="read the password from standard input")
     user.set_defaults(command=_add_user)
+
+    token = commands.add_parser("add-token", parents=[common], help="let a program ask the API as somebody")
+    token.add_argument("user", metavar="USER")
+    token.add_argument("--days", type=_days, default=365, metavar="N", help="good for so long (%(default)s)")
+    token.set_defaults(command=_add_token)
 
     office = commands.add_parser("add-office", parents=[common], help="an office that opens sealed contacts")
     office.add_argument("office", metavar="ID", help="as manifests name it, such as legal")
@@ -177,6 +183,18 @@ def _add_user(given: argparse.Namespace) -> int:
         users.add(conn, given.user, password, now)
         audit.record(conn, WHO, "user.add", given.user, now)
     _say(f"{given.user} may log in.")
+    return 0
+
+
+def _add_token(given: argparse.Namespace) -> int:
+    with _store(given).write() as conn:
+        if given.user not in users.names(conn):
+            raise NotFound(f"There is no user '{given.user}'. Add one with add-user.", user=given.user)
+        now = now_ms()
+        token = sessions.open(conn, given.user, now, "api", given.days * DAY_MS)
+        audit.record(conn, WHO, "token.add", given.user, now, after={"days": given.days})
+    _say(f"API token of {given.user}, good for {given.days} days; it is not shown again:")
+    _say(token)
     return 0
 
 
@@ -281,6 +299,12 @@ def _folders(given: argparse.Namespace) -> list[Path]:
 def _port(text: str) -> int:
     if not text.isdigit() or int(text) > 65535:
         raise argparse.ArgumentTypeError(f"{text} is no port; use 0 to 65535")
+    return int(text)
+
+
+def _days(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and 1 <= int(text) <= 3650):
+        raise argparse.ArgumentTypeError(f"'{text}' is no number of days from 1 to 3650")
     return int(text)
 
 

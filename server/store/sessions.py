@@ -14,10 +14,10 @@ API_MS: Final = 365 * 24 * 3600 * 1000
 Kind = Literal["cookie", "api"]
 
 
-def open(conn: Connection, user: str, now: int, kind: Kind = "cookie") -> str:
-    """A new token for this user: 12 hours for a cookie, a year for an API token."""
+def open(conn: Connection, user: str, now: int, kind: Kind = "cookie", lasts: int | None = None) -> str:
+    """A new token for this user, good for `lasts` ms: by default 12 hours for a cookie, a year for the API."""
     token = secrets.token_urlsafe(32)
-    ends = now + (COOKIE_MS if kind == "cookie" else API_MS)
+    ends = now + (lasts or (COOKIE_MS if kind == "cookie" else API_MS))
     conn.execute(
         insert(session).values(token_hash=_hash(token), user=user, kind=kind, opened_at=now, expires_at=ends)
     )

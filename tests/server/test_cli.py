@@ -14,9 +14,10 @@ import pytest
 from nacl.public import PrivateKey, SealedBox
 from nacl.utils import random as random_bytes
 
+from server.app import now_ms
 from server.broker import free_port
 from server.cli import main
-from server.store import Store, content, offices, stations, users
+from server.store import Store, content, offices, sessions, stations, users
 
 ROOT = Path(__file__).parents[2]
 
@@ -49,6 +50,7 @@ def test_a_station_is_added_with_its_claim_code(data: list[str], capsys: pytest.
         (["add-station", "ZL/#", "--name", "x"], "is no station id"),
         (["claim-code", "st-1"], "There is no station 'st-1'."),
         (["revoke", "st-1"], "There is no station 'st-1'."),
+        (["add-token", "nobody"], "There is no user 'nobody'."),
         (["import", "jobs", "no-such-file.csv"], "no-such-file.csv cannot be read"),
         (["import", "rota", "no-such-file.toml"], "no-such-file.toml: No such file or directory."),
         (["import", "nope", "x.csv"], "There is no collection 'nope'"),
@@ -80,6 +82,28 @@ def test_a_user_is_added_with_a_password_from_standard_input(
     store = Store(Path(data[1]))
     assert users.verify(store, "hq", "a good password", 1)
     store.close()
+
+
+def test_an_api_token_is_shown_once_and_ends_on_its_day(
+    data: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    store, day = Store(Path(data[1])), 24 * 3600 * 1000
+    with store.write() as conn:
+        users.add(conn, "hq", "a good password", 1)
+    before = now_ms()
+    assert main(["add-token", *data, "hq", "--days", "7"]) == 0
+    token = said(capsys)[0].splitlines()[-1]
+    with store.read() as conn:
+        assert sessions.user_of(conn, token, before + 7 * day - 1, "api") == "hq"
+        assert sessions.user_of(conn, token, now_ms() + 7 * day, "api") is None
+        assert sessions.user_of(conn, token, before, "cookie") is None
+    store.close()
+    assert all(token.encode() not in file.read_bytes() for file in Path(data[1]).iterdir() if file.is_file())
+    for days in ("0", "-1", "x", "99999"):
+        with pytest.raises(SystemExit) as refused:
+            main(["add-token", *data, "hq", f"--days={days}"])
+        assert refused.value.code == 2
+    assert "no number of days" in said(capsys)[1]
 
 
 def test_an_office_keeps_its_private_key_and_we_the_public_one(data: list[str], tmp_path: Path) -> None:
@@ -169,6 +193,7 @@ def test_run_says_where_it_is_and_ends_all_it_started(data: list[str], number: s
     assert lines[1].startswith("Headquarters: http://127.0.0.1:")
     with urllib.request.urlopen(lines[1].partition(": ")[2] + "login", timeout=10) as answer:
         assert answer.status == 200
+        assert "server" not in answer.headers
     running.send_signal(number)
     assert running.wait(20) == 0
     running.stdout.close()
