@@ -180,7 +180,10 @@ def _serve(app: Any, listener: socket.socket, ready: Callable[[], None]) -> None
                 loop.add_signal_handler(number, self.handle_exit, number, None)
             yield
 
-    server = Server(uvicorn.Config(app, log_level="warning", access_log=False, timeout_graceful_shutdown=5))
+    config = uvicorn.Config(
+        app, log_level="warning", access_log=False, server_header=False, timeout_graceful_shutdown=5
+    )
+    server = Server(config)
 
     async def serve() -> None:
         task = asyncio.ensure_future(server.serve(sockets=[listener]))
