@@ -5,17 +5,22 @@ Unknown fields are ignored and unknown types come out as `Unknown`, so that old 
 Times: `at` is the station's wall clock in ms since 1970, `up` its monotonic clock in ms since boot.
 """
 
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 import msgspec
+
+from protocol.frame import MAX_NUMBER
 
 #: Values that an event may carry: choices and content ids (str), counts and durations (int), flags (bool).
 Value = str | int | bool
 
+#: A time in ms that every JSON reader and every database can hold; a message with another one is Unknown.
+Ms = Annotated[int, msgspec.Meta(ge=-MAX_NUMBER, le=MAX_NUMBER)]
+
 
 class _Message(msgspec.Struct, tag_field="t", frozen=True, omit_defaults=True, kw_only=True):
-    at: int = 0
-    up: int = 0
+    at: Ms = 0
+    up: Ms = 0
 
 
 class Event(_Message, tag="event", frozen=True):

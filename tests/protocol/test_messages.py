@@ -58,6 +58,9 @@ def test_any_bytes_are_a_message_or_unknown(data: bytes) -> None:
         b'{"t":"reply","id":"a","plugin":"p","name":"n","status":"s","d":' + b'{"x":' * 50_000,
         b'{"t":"event","plugin":"\xff","name":"opened"}',
         b'{"t":"event","plugin":"\\ud800","name":"opened"}',
+        b'{"t":"heartbeat","at":%d}' % (2**53 + 1),
+        b'{"t":"heartbeat","up":%d}' % -(2**53 + 1),
+        b'{"t":"heartbeat","up":%d}' % -(2**70),
     ],
 )
 def test_what_breaks_its_type_is_kept_as_unknown(data: bytes) -> None:
