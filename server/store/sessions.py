@@ -15,7 +15,7 @@ Kind = Literal["cookie", "api"]
 
 
 def open(conn: Connection, user: str, now: int, kind: Kind = "cookie", lasts: int | None = None) -> str:
-    """A new token for this user, good for `lasts` ms: by default 12 hours for a cookie, a year for the API."""
+    """A new token for this user, good for `lasts` ms: by default a cookie 12 hours, an API token a year."""
     token = secrets.token_urlsafe(32)
     ends = now + (lasts or (COOKIE_MS if kind == "cookie" else API_MS))
     conn.execute(
