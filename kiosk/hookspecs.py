@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pluggy
 
 if TYPE_CHECKING:
+    from kiosk.receipt import Receipt
     from kiosk.station import Station
     from kiosk.tile import Stage, Tile
     from protocol.messages import Reply
@@ -50,8 +51,11 @@ def content_changed(station: "Station", collection: str) -> None:
 
 
 @hookspec
-def reply(station: "Station", reply: "Reply") -> None:
-    """Headquarters has answered a request of this plugin, perhaps a day later, perhaps twice."""
+def reply(station: "Station", reply: "Reply") -> "Receipt[Any] | None":
+    """Headquarters has answered a request of this plugin, perhaps a day later, perhaps twice.
+
+    Return the receipt of what is stored for it: an answer not stored comes again after the next start.
+    """
 
 
 @hookspec

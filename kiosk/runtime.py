@@ -315,10 +315,18 @@ class Runtime:
             self.inbox.handled(letter)
             return
         result = self.host.call(reply.plugin, "reply", reply)
-        if not isinstance(result, Failed):
-            self.inbox.handled(letter)
-            self.shell.refresh(reply.plugin)
+        if isinstance(result, Receipt):
+            result.then(lambda receipt: self._answered(letter, reply.plugin, receipt.ok))
+        elif not isinstance(result, Failed):
+            self._answered(letter, reply.plugin, ok=True)
         elif self.host[reply.plugin].running:
+            self._answered(letter, reply.plugin, ok=False)
+
+    def _answered(self, letter: Letter, plugin: str, ok: bool) -> None:
+        if ok:
+            self.inbox.handled(letter)
+            self.shell.refresh(plugin)
+        else:
             self.inbox.failed(letter)
 
     def _changed(self, collection: str) -> None:

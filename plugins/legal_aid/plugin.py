@@ -6,6 +6,7 @@ from kiosk import Tile, hookimpl
 from plugins.legal_aid.store import Store
 
 if TYPE_CHECKING:
+    from kiosk.receipt import Receipt
     from kiosk.station import Station
     from protocol.messages import Reply
 
@@ -36,8 +37,9 @@ def content_changed(station: "Station", collection: str) -> None:
 
 
 @hookimpl
-def reply(station: "Station", reply: "Reply") -> None:
-    station.store.answer(reply)
+def reply(station: "Station", reply: "Reply") -> "Receipt[int] | None":
+    receipt: Receipt[int] | None = station.store.answer(reply)
+    return receipt
 
 
 @hookimpl

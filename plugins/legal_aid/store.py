@@ -47,7 +47,7 @@ class Store:
         self._station = station
         self._slots: tuple[Slot, ...] | None = None
         self._gone: set[str] = set()  # answered as gone since the rota was last brought up to date
-        self._answering: set[str] = set()
+        self._answering: dict[str, Booking] = {}  # as they stand once the disk has said yes
         self._today = station.clock.today()
         self._bookings: dict[str, Booking] = station.database.write(_load).wait().value
         self.forget_old()
@@ -111,16 +111,15 @@ class Store:
         ).then(asked)
         return self._station.report("asked", matter=matter)
 
-    def answer(self, reply: "Reply") -> None:
-        """The centre has answered, perhaps for the second time, perhaps a booking long forgotten."""
-        booking = self._bookings.get(reply.id)
-        if (
-            booking is None
-            or booking.status != ASKED
-            or reply.status not in ANSWERS
-            or reply.id in self._answering
-        ):
-            return
+    def answer(self, reply: "Reply") -> "Receipt[int] | None":
+        """The centre has answered, perhaps for the second time, perhaps a booking long forgotten.
+
+        A centre restored from a backup may answer otherwise than before: its last word counts. None if there
+        is nothing to store.
+        """
+        booking = self._answering.get(reply.id) or self._bookings.get(reply.id)
+        if booking is None or reply.status not in ANSWERS:
+            return None
         others = reply.d.get("alternatives")
         answered = replace(
             booking,
@@ -129,18 +128,25 @@ class Store:
             why=str(reply.d.get("why") or "")[:40],
             alternatives=tuple(map(str, others)) if isinstance(others, list) else (),
         )
-        self._answering.add(reply.id)
+        if answered == booking:
+            return None
+        self._answering[reply.id] = answered
 
         def stored(receipt: "Receipt[int]") -> None:
-            self._answering.discard(reply.id)
+            if self._answering.get(reply.id) is answered:
+                del self._answering[reply.id]
             if not receipt.ok:
                 return
             self._bookings[reply.id] = answered
-            if answered.status != "refused":
+            if answered.status == "refused":
+                self._gone.discard(booking.slot.slot_id)
+            else:
                 self._gone.add(booking.slot.slot_id)
             self._station.refresh()
 
-        self._station.report("answered", how=reply.status, also=lambda db: _update(db, answered)).then(stored)
+        return self._station.report("answered", how=reply.status, also=lambda db: _update(db, answered)).then(
+            stored
+        )
 
     def forget_old(self) -> None:
         """Delete the bookings whose slot has long passed."""

@@ -39,7 +39,7 @@ def reply(station, reply):
     station.store["answers"].append(reply.id)
     if reply.status == "poison":
         raise ValueError("on purpose")
-    station.database.write(
+    return station.database.write(
         lambda db: db.execute("INSERT INTO desk_answer VALUES (?, ?)", [reply.id, reply.status]).rowcount
     )
 
@@ -113,6 +113,12 @@ def said(runtime: Runtime, kind: type) -> list[Any]:
     return [message for (body,) in rows.wait().value if isinstance(message := decode(body), kind)]
 
 
+def attempts(runtime: Runtime) -> list[int]:
+    """How often each waiting letter has failed."""
+    rows = runtime.database.read(lambda db: db.execute("SELECT attempts FROM _down_inbox").fetchall())
+    return [attempts for (attempts,) in rows.wait().value]
+
+
 def test_an_unclaimed_station_works_without_any_network(site: Site) -> None:
     runtime = site.start()
     station = runtime.host["desk"].station
@@ -171,7 +177,7 @@ def test_an_answer_that_came_just_before_the_power_went_is_delivered_after_it(si
         )  # stored; the UI thread has not seen it
         site.stop()
         again = site.start()
-        until(lambda: store(again)["answers"] == ["r1"])
+        until(lambda: store(again)["answers"] == ["r1"] and attempts(again) == [])
         site.stop()
         assert site.start() is not None
         ui_thread.pump(0.1)
@@ -215,6 +221,24 @@ def test_an_answer_on_which_the_plugin_fails_is_tried_again_but_not_for_ever(sit
             runtime.database.read(lambda db: None).wait()
             tries.append(len(store(runtime)["answers"]))
         assert tries == [1, 1, 1, 1, 0, 0]
+
+
+def test_an_answer_that_the_plugin_could_not_store_comes_again_until_it_is_stored(site: Site) -> None:
+    site.claim()
+    with Headquarters(site.broker.port) as headquarters:
+        runtime = site.start()
+        until(lambda: runtime.link is not None and runtime.link._ready)
+        runtime.database.write(lambda db: db.execute("DROP TABLE desk_answer").rowcount).wait()
+        headquarters.say(Reply(id="r1", plugin="desk", name="ask", status="confirmed"))
+        until(lambda: store(runtime)["answers"])
+        until(lambda: attempts(runtime) == [1])
+        assert ("refresh", "desk") not in runtime.shell.asked  # type: ignore[attr-defined]
+        site.stop()
+        again = site.start()
+        until(lambda: store(again)["answers"] == ["r1"])
+        until(lambda: attempts(again) == [])
+        stored = again.database.read(lambda db: db.execute("SELECT * FROM desk_answer").fetchall())
+        assert stored.wait().value == [("r1", "confirmed")]
 
 
 def test_a_poke_brings_new_content_and_its_files_to_the_plugin(site: Site) -> None:

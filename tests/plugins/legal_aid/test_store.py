@@ -86,6 +86,41 @@ def test_a_reply_that_comes_twice_counts_once(station: FakeStation) -> None:
     assert [event.d for event in station.events("answered")] == [{"how": "confirmed"}]
 
 
+def test_a_centre_restored_from_a_backup_may_answer_otherwise_and_its_last_word_counts(
+    tmp_path: Path,
+) -> None:
+    with FakeStation("legal_aid", data=tmp_path) as station:
+        station.fill("slots", rota())
+        number = ask(station).number
+        station.answer("R-A2", "confirmed", code="48213", slot="A2")
+        shown = station.shell.asked.count(("refresh", "legal_aid"))
+        station.answer("R-A2", "confirmed", code="51627", slot="A2")
+        assert station.shell.asked.count(("refresh", "legal_aid")) > shown
+        assert station.store.find("48213") is None
+        assert station.store.find("51627").number == number
+        for status in ("taken", "refused"):  # both before the first is on disk
+            station.hook("reply", Reply(id="R-A2", plugin="legal_aid", name="place_booking", status=status))
+        station.settle()
+        assert station.store.find(number).status == "refused"
+    with FakeStation("legal_aid", data=tmp_path) as station:
+        assert (station.store.find(number).status, station.store.find(number).code) == ("refused", "")
+
+
+def test_an_answer_that_is_not_stored_is_said_to_be_so_and_not_shown(station: FakeStation) -> None:
+    before = ask(station)
+    station.database.write(lambda db: db.execute("ALTER TABLE legal_aid_booking RENAME TO away").rowcount)
+    reply = Reply(id="R-A2", plugin="legal_aid", name="place_booking", status="refused")
+    receipt = station.hook("reply", reply)
+    station.settle()
+    assert (receipt.done, receipt.ok) == (True, False)
+    assert station.store.booking("R-A2") == before
+    station.database.write(lambda db: db.execute("ALTER TABLE away RENAME TO legal_aid_booking").rowcount)
+    again = station.hook("reply", reply)
+    station.settle()
+    assert again.ok
+    assert station.store.booking("R-A2").status == "refused"
+
+
 def test_a_reply_after_a_restart_finds_its_booking(tmp_path: Path) -> None:
     with FakeStation("legal_aid", data=tmp_path) as station:
         station.fill("slots", rota())
