@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
+import msgspec
 from sqlalchemy import Connection
 from sqlalchemy.exc import OperationalError
 
@@ -83,6 +84,7 @@ class _Batch:
     heard: dict[str, Ack] = field(default_factory=dict)  # acks of our stream down
     present: dict[str, int] = field(default_factory=dict)
     reloaded: bool = False
+    singly: bool = False  # each message in a savepoint of its own
 
 
 class Ingest:
@@ -120,8 +122,8 @@ class Ingest:
     def take(self, arrivals: Sequence[Arrival]) -> Outcome:
         """Store a batch and say what to acknowledge. OperationalError, Raced: nothing is stored or acked.
 
-        A frame that the database cannot take, for whatever reason of its own, never blocks the others: the
-        batch is then taken frame by frame.
+        What the database cannot take, for whatever reason of its own, never blocks the rest: the batch is
+        then taken frame by frame, and such a frame message by message.
         """
         tally, now = Tally(), max((arrival.at for arrival in arrivals), default=0)
         decoded: list[tuple[Arrival, Frame]] = []
@@ -138,6 +140,17 @@ class Ingest:
             log.exception("A batch of %d frames could not be stored", len(decoded))
             if len(decoded) > 1:
                 return self._one_by_one(decoded, tally, now)
+            return self._singly(decoded, tally, now, err)
+
+    def _singly(
+        self, decoded: list[tuple[Arrival, Frame]], tally: Tally, now: int, err: Exception
+    ) -> Outcome:
+        try:
+            return self._commit(decoded, tally, now, singly=True)
+        except (OperationalError, Raced):
+            raise
+        except Exception:
+            log.exception("A frame could not be stored, not even message by message")
             for arrival, _ in decoded:
                 tally.add("store", arrival.station, arrival.payload, repr(err))
             return self._commit([], tally, now)
@@ -152,9 +165,11 @@ class Ingest:
             whole.heard |= part.heard
         return whole
 
-    def _commit(self, decoded: list[tuple[Arrival, Frame]], tally: Tally, now: int) -> Outcome:
+    def _commit(
+        self, decoded: list[tuple[Arrival, Frame]], tally: Tally, now: int, singly: bool = False
+    ) -> Outcome:
         for _ in range(RACES):
-            batch = _Batch(Tally(dict(tally.counts)))
+            batch = _Batch(Tally(dict(tally.counts)), singly=singly)
             try:
                 with self._store.write() as conn:
                     for arrival, frame in decoded:
@@ -176,9 +191,7 @@ class Ingest:
         self._downlink.forget()
 
     def _write(self, conn: Connection, batch: _Batch, now: int) -> None:
-        raw_messages.store(conn, batch.rows)
-        rollups.add(conn, batch.counts)
-        watermarks.move(conn, batch.marks.values())
+        self._write_messages(conn, batch)
         refusals.store(conn, batch.tally, now)
         streams.advance(conn, batch.moves.values())
         self._downlink.acknowledged(conn, batch.heard, now)
@@ -188,6 +201,11 @@ class Ingest:
             self.presences[station] = old.heard(at)
             changed.append(self.presences[station])
         presence.store(conn, changed)
+
+    def _write_messages(self, conn: Connection, batch: _Batch) -> None:
+        raw_messages.store(conn, batch.rows)
+        rollups.add(conn, batch.counts)
+        watermarks.move(conn, batch.marks.values())
 
     def _frame(self, conn: Connection, batch: _Batch, arrival: Arrival, frame: Frame) -> None:
         station = arrival.station
@@ -215,24 +233,73 @@ class Ingest:
                 n = accepted.lost[1] - accepted.lost[0] + 1
                 log.warning("Station %s has lost %d messages for good", station, n)
             batch.moves.setdefault(cursor.id, (cursor, cursor.upto))
-            self._messages(conn, batch, cursor, arrival, frame, accepted.skip)
-            cursor.upto = accepted.upto
+            time = Timekeeper(frame.sent, frame.up, arrival.at, cursor.last_at)
+            take = self._one_message_each if batch.singly else self._messages
+            fresh = frame.msgs[accepted.skip :]
+            take(conn, batch, cursor, arrival, time, frame.first + accepted.skip, fresh)
+            cursor.upto, cursor.boot, cursor.last_at = accepted.upto, frame.boot, time.last_at
+            batch.outcome.stored += len(fresh)
         batch.outcome.acks[station] = Ack(cursor.name, cursor.upto)
 
+    def _one_message_each(
+        self,
+        conn: Connection,
+        batch: _Batch,
+        cursor: Cursor,
+        arrival: Arrival,
+        time: Timekeeper,
+        first: int,
+        raws: Sequence[msgspec.Raw],
+    ) -> None:
+        """As `_messages`, but written here; a message that cannot be stored is kept as unknown."""
+        for number, raw in enumerate(raws, first):
+            part, last_at = _Batch(Tally()), time.last_at
+            try:
+                with conn.begin_nested():
+                    self._messages(conn, part, cursor, arrival, time, number, [raw])
+                    self._write_messages(conn, part)
+            except OperationalError:
+                raise
+            except Exception as err:
+                log.exception("Message %d of station %s cannot be stored", number, arrival.station)
+                time.last_at = last_at
+                self._downlink.forget()  # what it was answered is undone
+                batch.tally.add("store", arrival.station, bytes(raw), repr(err))
+                row = _as_unknown(cursor.id, number, last_at, arrival.at, bytes(raw))
+                self._keep_unknown(conn, row)
+            else:
+                batch.tally.merge(part.tally)
+                batch.outcome.served |= part.outcome.served
+
+    def _keep_unknown(self, conn: Connection, row: MessageRow) -> None:
+        try:
+            with conn.begin_nested():
+                raw_messages.store(conn, [row])
+        except OperationalError:
+            raise
+        except Exception:
+            log.exception("Only the place of this message can be stored")
+            raw_messages.store(conn, [(*row[:-1], "")])
+
     def _messages(
-        self, conn: Connection, batch: _Batch, cursor: Cursor, arrival: Arrival, frame: Frame, skip: int
+        self,
+        conn: Connection,
+        batch: _Batch,
+        cursor: Cursor,
+        arrival: Arrival,
+        time: Timekeeper,
+        first: int,
+        raws: Sequence[msgspec.Raw],
     ) -> None:
         station, now = arrival.station, arrival.at
-        time = Timekeeper(frame.sent, frame.up, now, cursor.last_at)
         rows, counts, dims, stream = batch.rows, batch.counts, self._dims, cursor.id
-        for number, raw in enumerate(frame.msgs[skip:], frame.first + skip):
+        for number, raw in enumerate(raws, first):
             # The hot loop of the server: plain tuples, and the common kind first.
             message, body, valid = messages.decode(raw), bytes(raw), True
             if isinstance(message, Unknown):
                 # A later release's type, or damage: kept as it came, in its place.
                 batch.tally.add("unknown_message", station, body, message.problem)
-                text = body.decode("utf-8", "backslashreplace").replace("\0", "\\0")
-                rows.append((stream, number, "unknown", False, time.last_at, "unsure", now, text))
+                rows.append(_as_unknown(stream, number, time.last_at, now, body))
                 continue
             at, clock = time.judge(message.at, message.up)
             if isinstance(message, Event):
@@ -257,8 +324,6 @@ class Ingest:
             rows.append(
                 (stream, number, _KINDS.get(type(message), "unknown"), valid, at, clock, now, body.decode())
             )
-        cursor.boot, cursor.last_at = frame.boot, time.last_at
-        batch.outcome.stored += len(frame.msgs) - skip
 
     def _request(
         self, conn: Connection, tally: Tally, station: str, asked: Request, at: int, now: int
@@ -333,3 +398,8 @@ class Ingest:
         elif not boots or boots[-1] != frame.boot:
             boots.append(frame.boot)
             del boots[:-8]
+
+
+def _as_unknown(stream: int, number: int, at: int, now: int, body: bytes) -> MessageRow:
+    text = body.decode("utf-8", "backslashreplace").replace("\0", "\\0")
+    return stream, number, "unknown", False, at, "unsure", now, text

@@ -22,7 +22,13 @@ class Tally:
         """Count one refusal."""
         key = (reason, station[:STATION_LETTERS])
         n = self.counts.get(key, (0, b"", ""))[0]
-        self.counts[key] = (n + 1, sample[:SAMPLE_BYTES], problem[:SAMPLE_BYTES])
+        # PostgreSQL takes no NUL in a text, and a refusal must never itself be refused.
+        self.counts[key] = (n + 1, sample[:SAMPLE_BYTES], problem[:SAMPLE_BYTES].replace("\0", "\\0"))
+
+    def merge(self, other: "Tally") -> None:
+        """Add another one's refusals to these."""
+        for key, (n, sample, problem) in other.counts.items():
+            self.counts[key] = (self.counts.get(key, (0,))[0] + n, sample, problem)
 
 
 def store(conn: Connection, tally: Tally, now: int) -> None:

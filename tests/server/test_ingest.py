@@ -15,7 +15,7 @@ from sqlalchemy import select
 from protocol import frame as frames
 from protocol import messages
 from protocol.frame import Ack, Frame
-from protocol.messages import Event, Fault, Heartbeat, Message, Poke, Request
+from protocol.messages import Event, Fault, Heartbeat, Message, Poke, Reply, Request
 from server import queries
 from server.downlink import Downlink
 from server.ingest import Arrival, Ingest
@@ -72,6 +72,13 @@ class Line:
         columns = (message_table.c.kind, message_table.c.valid, message_table.c.at, message_table.c.clock)
         with self.store.read() as conn:
             return [tuple(row) for row in conn.execute(select(*columns).order_by(message_table.c.id))]
+
+    def replies(self, station: str = "st-1") -> list[Reply]:
+        """What a station hears that has just come."""
+        self.downlink.heard(station)
+        self.downlink.pump(self.store, {})
+        heard = [messages.decode(raw) for to, frame in self.sent for raw in frame.msgs if to == station]
+        return [each for each in heard if isinstance(each, Reply)]
 
     def refused(self) -> dict[tuple[str, str], int]:
         with self.store.read() as conn:
@@ -192,21 +199,51 @@ class TestRaces:
         with pytest.raises(Raced), line.store.write() as conn:
             streams.advance(conn, [(cursor, 6)])
 
-    def test_a_frame_that_cannot_be_stored_costs_only_itself(
-        self, line: Line, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        def poisonous(conn: object, rows: list[tuple[object, ...]]) -> None:
+    @pytest.fixture
+    def poisonous(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        def store(conn: object, rows: list[tuple[object, ...]]) -> None:
             if any("poison" in str(row) for row in rows):
                 raise ValueError("the driver cannot take this")
             real(conn, rows)  # type: ignore[arg-type]
 
         real = raw_messages.store
-        monkeypatch.setattr(raw_messages, "store", poisonous)
-        poison = line.put(b'{"t":"poison"}', station="st-2", stream="p")
+        monkeypatch.setattr(raw_messages, "store", store)
+
+    @pytest.mark.usefixtures("poisonous")
+    def test_a_message_that_cannot_be_stored_costs_only_itself(self, line: Line) -> None:
+        poison = line.put(CHECK_IN, b'{"t":"poison"}', Heartbeat(), station="st-2", stream="p")
         outcome = line.ingest.take([line.put(CHECK_IN), poison, line.put(CHECK_IN, first=2)])
-        assert outcome.acks == {"st-1": Ack("s", 2)}
-        assert line.events() == 2
+        assert outcome.acks == {"st-1": Ack("s", 2), "st-2": Ack("p", 3)}
+        assert line.events() == 3
         assert line.refused() == {("store", "st-2"): 1}
+        assert [kind for kind, *_ in line.rows()] == ["event", "event", "unknown", "heartbeat", "event"]
+        after = line.put(CHECK_IN, first=4, station="st-2", stream="p")
+        assert line.ingest.take([after]).acks == {"st-2": Ack("p", 4)}
+
+    def test_a_number_too_large_for_the_database_is_kept_as_unknown(self, line: Line) -> None:
+        huge = b'{"t":"heartbeat","up":-%d}' % 2**70
+        outcome = line.ingest.take([line.put(CHECK_IN, huge, CHECK_IN)])
+        assert outcome.acks == {"st-1": Ack("s", 3)}
+        assert [(kind, valid) for kind, valid, *_ in line.rows()][1] == ("unknown", False)
+        assert line.refused() == {("unknown_message", "st-1"): 1}
+
+    def test_an_answer_beside_a_message_that_cannot_be_stored_arrives(
+        self, line: Line, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def cannot(*_: object) -> None:
+            raise OverflowError("Python int too large to convert to SQLite INTEGER")
+
+        monkeypatch.setattr("server.ingest.faults.store", cannot)
+        d = {"slot": "S1", "matter": "wages"}
+        asked = Request(id="r", plugin="legal_aid", name="place_booking", service="booking", d=d)
+        fault = Fault(plugin="jobs", version="1.0.0", where="tile", kind="ValueError")
+        again = msgspec.structs.replace(asked, id="r2")
+        line.ingest.take([line.put(asked, fault, again)])
+        assert [(reply.id, reply.status) for reply in line.replies()] == [
+            ("r", "refused"),
+            ("r2", "refused"),
+        ]
+        assert line.refused() == {("store", "st-1"): 1}
 
 
 class TestRequests:
