@@ -24,19 +24,21 @@ class Letter:
 
 
 class Inbox:
-    """Cursors of the server's streams, and the messages that wait."""
+    """Cursors of the server's streams, and the messages that wait. `newest` names the stream heard last."""
 
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
         self._clock = clock
+        self.newest = ""
         self._receivers: dict[str, Receiver] = {}
 
     def load(self) -> Receipt[list[Letter]]:
         """Read the cursors; the value is what an earlier run has left unhandled."""
 
         def job(db: "sqlite_utils.Database") -> list[Letter]:
-            for stream, upto in db.execute("SELECT stream, upto FROM _down_cursor"):
-                self._receivers[stream] = Receiver(upto)
+            # Each note of a cursor is a new row: their order needs no clock.
+            for stream, upto in db.execute("SELECT stream, upto FROM _down_cursor ORDER BY rowid"):
+                self._receivers[stream], self.newest = Receiver(upto), stream
             db.execute("DELETE FROM _down_inbox WHERE attempts >= ?", [ATTEMPTS])
             return [Letter(*row) for row in db.execute("SELECT id, body FROM _down_inbox ORDER BY id")]
 
@@ -72,6 +74,7 @@ class Inbox:
 
         letters = self._database.write(job).wait().value
         self._receivers[stream].stored(acceptance)
+        self.newest = stream
         return letters
 
     def handled(self, letter: Letter) -> Receipt[None]:

@@ -67,7 +67,8 @@ class Link:
         self._letter, self._connected = letter, connected
         self._retry = retry
         self._sender = Sender(outbox.last, outbox.acked, random.random, max(1, outbox.low))
-        self._ack: frames.Ack | None = None
+        newest = inbox.newest
+        self._ack = frames.Ack(newest, inbox.upto(newest)) if newest else None
         self._ack_due = False
         self._kept = outbox.acked
         self._kept_at = 0.0
