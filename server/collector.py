@@ -8,16 +8,16 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 import msgspec
 import paho.mqtt.client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, OperationalError
 
 from protocol import topics
 from protocol.errors import TopicError
-from protocol.frame import MAX_WIRE, Ack
+from protocol.frame import MAX_NUMBER, MAX_WIRE, Ack
 from server.downlink import Downlink
 from server.ingest import Arrival, Ingest
 from server.live import Live
@@ -50,8 +50,8 @@ class State(msgspec.Struct, frozen=True):
     """What a station's birth and will say."""
 
     online: bool
-    n: int = 0
-    boot: str = ""
+    n: Annotated[int, msgspec.Meta(ge=0, le=MAX_NUMBER)] = 0
+    boot: Annotated[str, msgspec.Meta(pattern=r"\A[A-Za-z0-9._:-]{0,64}\Z")] = ""
 
 
 @dataclass(frozen=True)
@@ -207,7 +207,10 @@ class Collector:
                 self._stopping.wait(0.2)
             if now >= next_watch:
                 next_watch = now + WATCH_S
-                self._watch()
+                try:
+                    self._watch()
+                except Exception:
+                    log.exception("The MQTT thread could not be looked after")
 
     def _drain(self, seconds: float) -> list[_Item]:
         items: list[_Item] = []
@@ -245,7 +248,14 @@ class Collector:
         """Births and wills, then frames; of each station in the order in which they came."""
         acks: dict[str, Ack] = {}
         if states:
-            self._states(states)
+            try:
+                self._states(states)
+            except OperationalError:
+                raise
+            except Exception:
+                log.exception(
+                    "%d births and wills could not be stored; the frames beside them are", len(states)
+                )
         if arrivals:
             batch = [arrival for each in arrivals.values() for arrival in each]
             outcome = self._ingest.take(batch)
@@ -260,21 +270,23 @@ class Collector:
         self._downlink.pump(self._store, acks)
 
     def _states(self, states: list[tuple[str, State]]) -> None:
-        now, changed = self._wall_ms(), {}
+        now = self._wall_ms()
+        changed: dict[str, presence.Presence] = {}
         for station, state in states:
             if not self._ingest.knows(station):
                 continue
-            old = self._ingest.presences.get(station, presence.unknown(station))
+            old = changed.get(station) or self._ingest.presences.get(station, presence.unknown(station))
             new = old.after(state.online, state.n, state.boot, now)
             if state.online:
                 self._downlink.connected(station)
             elif not new.online:
                 self._downlink.gone(station)
             if new != old:
-                self._ingest.presences[station] = changed[station] = new
+                changed[station] = new
         if changed:
             with self._store.write() as conn:
                 presence.store(conn, changed.values())
+            self._ingest.presences.update(changed)
 
     def _poll(self) -> None:
         """See what other threads and processes have changed."""

@@ -174,7 +174,11 @@ class EmbeddedBroker:
                 return
             with self._lock:
                 if not self._stopping.is_set():
-                    self._spawn()
+                    try:
+                        self._spawn()
+                    except Exception:
+                        # A full disk, or no process to be had: the dead one is found again after a pause.
+                        log.exception("The broker could not be started; the next try is in %.0f s", pause)
 
 
 def binary() -> str:

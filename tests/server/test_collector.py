@@ -1,6 +1,7 @@
 """What a station says is counted once, whatever happens on the way; both brokers, real processes."""
 
 import sqlite3
+import threading
 import time
 
 import pytest
@@ -225,6 +226,57 @@ def test_a_will_of_an_older_connection_changes_nothing(nats_office: Office) -> N
         station._births = 7
         station.boot = "b"
     eventually(lambda: not nats_office.presence("st-1").online)  # type: ignore[union-attr]
+
+
+def test_an_impossible_birth_is_dropped_and_harms_nobody(nats_office: Office) -> None:
+    with nats_office.station("st-1") as bad, nats_office.station("st-2") as good:
+        for state in (
+            b'{"online":true,"n":%d}' % 2**70,
+            b'{"online":true,"n":-1}',
+            b'{"online":true,"n":9,"boot":"%s"}' % (b"b" * 65),
+            b'{"online":true,"n":9,"boot":"\\u0000"}',
+        ):
+            bad.publish(state, topic=bad.topic("state"))
+        for station in (good, bad):
+            station.check_in(3)
+            station.acked()
+        seen = nats_office.presence("st-1")
+    assert seen is not None
+    assert seen.counter == 1
+    assert nats_office.rollups() == {"st-1": 3, "st-2": 3}
+
+
+def test_a_birth_that_cannot_be_stored_costs_no_frame(
+    nats_office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    failed = threading.Event()
+
+    def cannot(*_: object) -> None:
+        failed.set()
+        raise OverflowError("Python int too large to convert to SQLite INTEGER")
+
+    monkeypatch.setattr(nats_office.collector, "_states", cannot)
+    with nats_office.station("st-1") as station:
+        station.check_in(3)
+        station.acked()
+    assert failed.is_set()
+    assert nats_office.rollups() == {"st-1": 3}
+
+
+def test_a_failing_look_at_the_mqtt_thread_does_not_end_the_collector(
+    nats_office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    failed = threading.Event()
+
+    def cannot() -> None:
+        failed.set()
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(nats_office.collector, "_watch", cannot)
+    assert failed.wait(20)
+    with nats_office.station("st-1") as station:
+        station.check_in(3)
+        station.acked()
 
 
 def test_a_station_that_dies_is_offline_by_its_will(office: Office) -> None:

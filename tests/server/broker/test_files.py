@@ -1,6 +1,9 @@
 """What each broker is told: exactly the stations that may speak, each with exactly its own topics."""
 
+import os
+import signal
 import stat
+import threading
 from pathlib import Path
 
 import pytest
@@ -10,6 +13,7 @@ from server.broker.embedded import EmbeddedBroker
 from server.broker.mosquitto import MosquittoBroker
 from server.errors import BrokerError, PortTaken
 from server.store.stations import bcrypt_hash, pbkdf2_hash
+from tests.server.headquarters import eventually
 
 
 def credentials(*names: str) -> dict[str, tuple[str, str]]:
@@ -27,13 +31,39 @@ def test_the_embedded_broker_holds_hashes_in_a_file_of_our_own(tmp_path: Path) -
         assert broker.password not in text
         assert '{"publish": ["yz.1.st-1.up", "yz.1.st-1.state"], "subscribe": ["yz.1.st-1.down"]}' in text
         broker.update({"st-2": stations["st-2"]})
-        assert "st-1" not in conf.read_text()
+        assert ".st-1." not in conf.read_text()
         with pytest.raises(PortTaken):
             EmbeddedBroker(tmp_path / "other", "127.0.0.1", broker.port).start({})
     finally:
         broker.stop()
     check_free("127.0.0.1", broker.port, "another")
     assert broker.pid is None
+
+
+def test_a_broker_that_cannot_be_started_again_is_tried_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("server.broker.embedded.RESTART_S", (0.05, 0.1))
+    broker = EmbeddedBroker(tmp_path, "127.0.0.1", 0)
+    broker.start(credentials("st-1"))
+    spawn, tries = broker._spawn, threading.Semaphore(0)
+
+    def full() -> None:
+        tries.release()
+        raise OSError(28, "No space left on device")
+
+    try:
+        monkeypatch.setattr(broker, "_spawn", full)
+        first = broker.pid
+        assert first is not None
+        os.kill(first, signal.SIGKILL)
+        for _ in range(3):
+            assert tries.acquire(timeout=10)
+        monkeypatch.setattr(broker, "_spawn", spawn)
+        eventually(lambda: broker.pid is not None)
+        assert broker.pid != first
+    finally:
+        broker.stop()
 
 
 def test_a_broker_that_ends_at_once_says_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
