@@ -107,7 +107,7 @@ def count_events(
     n = conn.scalar(select(func.coalesce(func.sum(rollup.c.n), 0)).where(*where))
     active = [each for each in station_store.every(conn) if each.active and station in (None, each.id)]
     complete, expected = _completeness(active, _watermarks(conn), end)
-    return Count(int(n or 0), _state(start, complete, expected, now), complete, expected)
+    return Count(int(n or 0), _state(start, complete, expected, len(active), now), complete, expected)
 
 
 def by_station(conn: Connection, event: tuple[str, str], start: int, end: int) -> dict[str, int]:
@@ -226,12 +226,16 @@ def _completeness(active: list[station_store.Station], marks: Mapping[str, Any],
     return sum(each.id in marks and marks[each.id].complete_to >= end for each in there), len(there)
 
 
-def _state(start: int, complete: int, expected: int, now: int) -> State:
+def _state(start: int, complete: int, expected: int, active: int, now: int) -> State:
+    """What is known of the time from `start` when `complete` of `expected` stations have said everything.
+
+    Before the first of the `active` stations was there, nothing is missing; without any, nothing is known.
+    """
     if start > now:
         return "future"
-    if complete == 0:
-        return "unknown"
-    return "complete" if complete == expected else "partial"
+    if complete == expected:
+        return "complete" if active else "unknown"
+    return "partial" if complete else "unknown"
 
 
 def _hour(
@@ -249,7 +253,7 @@ def _hour(
             by[split] = by.get(split, 0) + row.n
     complete, expected = _completeness(active, marks, start + HOUR_MS)
     label = datetime.fromtimestamp(start / 1000, ZoneInfo(zone)).strftime("%H:%M")
-    state = _state(start, complete, expected, now)
+    state = _state(start, complete, expected, len(active), now)
     return Hour(start, label, state, complete, expected, sum(by.values()), by)
 
 

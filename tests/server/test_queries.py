@@ -104,6 +104,14 @@ def test_no_station_is_no_knowledge(town: Town) -> None:
     assert {hour.state for hour in found.hours} == {"unknown", "future"}
 
 
+def test_before_the_first_station_was_there_nothing_is_missing(town: Town) -> None:
+    town.station("st-1", "10:15", claimed="08:30")
+    states = {hour.label: hour.state for hour in town.look().hours}
+    assert states["07:00"] == "complete"
+    assert states["08:00"] == "complete"
+    assert states["10:00"] == "unknown"
+
+
 def test_services_count_what_was_opened_and_what_was_finished(town: Town) -> None:
     town.station("st-1", "10:15")
     town.events("st-1", "08:00", 10, "{}", "jobs.opened")
