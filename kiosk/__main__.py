@@ -29,10 +29,28 @@ def main(argv: list[str] | None = None) -> int:
         idle_seconds=given.idle,
         countdown_seconds=given.countdown,
         dpi=given.dpi,
+        settings=tuple(given.set),
     )
+    if not _settable(options):
+        return 2
     if given.claim and not _claim(options, given.claim):
         return 2
     return _screen(options) if given.no_supervise else _supervise(options, arguments)
+
+
+def _settable(options: Options) -> bool:
+    """Whether all settings given can be stored; says in a sentence which cannot."""
+    if not options.settings:
+        return True
+    from kiosk import presets, strings
+    from kiosk.errors import PresetRefused
+
+    try:
+        presets.read(options.settings, options.plugins)
+    except PresetRefused as err:
+        print(strings.own().text("en", err.key, **err.values), file=sys.stderr)
+        return False
+    return True
 
 
 def _claim(options: Options, code: str) -> bool:
@@ -161,6 +179,13 @@ def _parser() -> argparse.ArgumentParser:
         action="append",
         metavar="FOLDER",
         help="folders of plugins instead of the shipped",
+    )
+    add(
+        "--set",
+        action="append",
+        default=[],
+        metavar="PLUGIN.NAME=VALUE",
+        help="store a setting at each start, such as broadcast.volume=50; may be given several times",
     )
     add("--size", type=_size, metavar="WxH", help="a window of this size instead of the whole screen")
     add("--zone", type=_zone, default="Asia/Shanghai", help="the station's time zone (%(default)s)")

@@ -78,3 +78,11 @@ class SettingRefused(KioskError):
     """A value that the manifest's setting does not allow."""
 
     key = "core.setting_refused"
+
+
+class PresetRefused(KioskError):
+    """A setting on the command line that cannot be used; `what` is wrong with it, and names the sentence."""
+
+    def __init__(self, what: str, **values: object) -> None:
+        super().__init__(f"--set {values['text']}: {what}", **values)
+        self.key = f"core.set.{what}"

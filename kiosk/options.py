@@ -23,6 +23,8 @@ class Options:
     safe_mode: bool = False
     please_call: bool = False
     zone: str = "Asia/Shanghai"
+    #: Settings to store at the start, each as PLUGIN.NAME=VALUE.
+    settings: tuple[str, ...] = ()
     #: Seconds without a touch until the countdown, and its length.
     idle_seconds: float = 60.0
     countdown_seconds: float = 30.0

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from kiosk import claim, pulse, quarantine, tables, ui_thread
+from kiosk import claim, presets, pulse, quarantine, tables, ui_thread
 from kiosk.blame import Journal
 from kiosk.clock import Clock, SystemClock
 from kiosk.content import Content
@@ -154,6 +154,7 @@ class Runtime:
         """Open the database, load the plugins, then connect; blocks. AlreadyRunning if another kiosk does.
 
         `loaded()` is called before connecting: the screen need not wait for what the network needs.
+        PresetRefused for a setting in the options that no manifest allows.
         """
         try:
             self.database.opened.wait()
@@ -162,6 +163,9 @@ class Runtime:
         except KioskError as err:
             log.error("the station runs without a disk: %s", err)
         _or_go_on(self.outbox.load())
+        # Before any plugin looks at its own; what is on disk is then read once, for all.
+        for each in presets.read(self.options.settings, self.options.plugins):
+            _or_go_on(self.settings.set(each.manifest, each.name, each.value))
         _or_go_on(self.settings.load())
         _or_go_on(self.content.load())
         self.library.load()

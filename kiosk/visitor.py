@@ -140,11 +140,13 @@ def main(argv: list[str] | None = None) -> int:
     for name in ("--data", "--server", "--claim", "--shots", "--report"):
         parser.add_argument(name, required=True)
     parser.add_argument("--seconds", type=float, default=60.0)
+    parser.add_argument("--set", action="append", default=[], help="passed on to the station")
     given = parser.parse_args(argv)
     ends = time.monotonic() + given.seconds
     shots = Path(given.shots)
     shots.mkdir(parents=True, exist_ok=True)
-    arguments = ("--server", given.server, "--claim", given.claim, "--heartbeat", "5")
+    arguments = ["--server", given.server, "--claim", given.claim, "--heartbeat", "5"]
+    arguments += [f"--set={each}" for each in given.set]
     with Kiosk(Path(given.data), arguments, supervise=True) as kiosk:
         visitor = Visitor(kiosk, shots)
         try:

@@ -27,6 +27,8 @@ OUT: Final = Path(os.environ.get("DEMO_OUT") or ROOT / "build" / "demo").resolve
 SHOWN: Final = OUT.relative_to(ROOT) if OUT.is_relative_to(ROOT) else OUT
 STATION: Final = "zl-018"
 USER: Final = "hq"
+#: The radio has no quiet hours (both times are the same), so that the demo sounds at night as by day.
+SETTINGS: Final = ("--set=broadcast.quiet_from=00:00", "--set=broadcast.quiet_until=00:00")
 START_SECONDS: Final = 60.0
 DRAIN_SECONDS: Final = 30.0
 
@@ -128,7 +130,7 @@ def _run(children: Children, seconds: float | None) -> int:
     server = ("server", "run", "--data", str(hq), "--http-port", str(http), "--mqtt-port", str(mqtt))
     children.start("server", *server)
     _until(lambda: _answers(dashboard), children, "headquarters")
-    claim = ("--data", str(data), "--server", dashboard, "--claim", code)
+    claim = ("--data", str(data), "--server", dashboard, "--claim", code, *SETTINGS)
     screen = _screen()
     began = time.monotonic()
     if seconds is None:
