@@ -6,6 +6,7 @@ hears it, and starts it again when it dies or falls silent. No Kivy here; pictur
 
 import contextlib
 import json
+import logging
 import os
 import queue
 import subprocess
@@ -20,6 +21,8 @@ from typing import Any, Final, Literal
 
 from kiosk.media.frames import Frame, FrameMemory
 from kiosk.ui_thread import call_soon
+
+log = logging.getLogger(__name__)
 
 #: A process silent for so long is taken for hung; it beats twice a second.
 SILENCE_SECONDS: Final = 15.0
@@ -73,10 +76,15 @@ class _Child:
             env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)},
             text=True,
             encoding="utf-8",
+            errors="replace",
         )
         self.heard = time.monotonic()
         self._hear = hear
-        threading.Thread(target=self._read, name="player-ears", daemon=True).start()
+        try:
+            threading.Thread(target=self._read, name="player-ears", daemon=True).start()
+        except RuntimeError:
+            self.process.kill()
+            raise
 
     def send(self, **command: object) -> None:
         """Write one command; to a dead process it is lost, which `hear` is about to tell."""
@@ -87,11 +95,15 @@ class _Child:
 
     def _read(self) -> None:
         assert self.process.stdout
-        for line in self.process.stdout:
-            self.heard = time.monotonic()
-            with contextlib.suppress(json.JSONDecodeError):
-                self._hear(self, json.loads(line))
-        self._hear(self, None)
+        try:
+            for line in self.process.stdout:
+                self.heard = time.monotonic()
+                with contextlib.suppress(json.JSONDecodeError):
+                    self._hear(self, json.loads(line))
+        except Exception:
+            log.exception("the player process is not heard any more")
+        finally:
+            self._hear(self, None)
 
 
 class Player:
@@ -193,7 +205,12 @@ class Player:
                 continue
             if what is None:
                 break
-            what()
+            try:
+                what()
+            except Exception:  # no room for a process, or a bug: it costs the item, not the thread
+                log.exception("the player could not do as told")
+                if item := self._item:
+                    self._over(item, "dies")
         self._item = None
         if child := self._child:
             self._child = None
@@ -249,6 +266,12 @@ class Player:
             self._started().send(do="say", id=number, path=str(path))
 
     def _hear(self, child: _Child, event: dict[str, Any]) -> None:
+        try:
+            self._take_in(child, event)
+        except (KeyError, TypeError, ValueError) as err:
+            log.warning("the player process said something odd: %r", err)
+
+    def _take_in(self, child: _Child, event: dict[str, Any]) -> None:
         if event["event"] == "failed" and event["key"] == "no_player":
             self._unable = True
         item = self._item
@@ -266,6 +289,7 @@ class Player:
                 self._over(item, event["key"])
 
     def _gone(self, child: _Child) -> None:
+        child.process.kill()  # it may be only deaf to us
         child.process.wait()
         if child is not self._child:
             return

@@ -152,6 +152,56 @@ def test_a_killed_process_is_started_again_and_goes_on_where_it_was(radio, tmp_p
     assert radio.ended == []
 
 
+def test_a_process_that_cannot_be_started_costs_the_item_and_not_the_player(radio, tmp_path, monkeypatch):
+    start, refusals = subprocess.Popen, [OSError(12, "Cannot allocate memory")]
+
+    def popen(*args, **options):
+        if refusals:
+            raise refusals.pop()
+        return start(*args, **options)
+
+    monkeypatch.setattr(client.subprocess, "Popen", popen)
+    file = tone(tmp_path / "tone.wav", 0.3)
+    radio.player.play(file)
+    radio.until(lambda: radio.ended)
+    assert radio.ended[0].failure == "dies"
+    radio.player.play(file)
+    radio.until(lambda: len(radio.ended) == 2)
+    assert radio.ended[1].failure == ""
+
+
+ODD = [
+    b"\xff\xfe{",
+    b"[]",
+    b"{}",
+    b'"event"',
+    b'{"event": "started", "id": 0}',
+    b'{"event": "failed", "id": 0}',
+]
+
+
+@pytest.mark.parametrize(("odd", "starts"), [(ODD, 1), ([b"[" * 100_000], 2)])
+def test_a_process_that_babbles_is_heard_on_or_replaced(radio, tmp_path, monkeypatch, odd, starts):
+    babble = tmp_path / "babble"
+    babble.write_bytes(b"".join(line + b"\n" for line in odd))
+    code = (
+        f"import os, sys; os.write(1, open({str(babble)!r}, 'rb').read());"
+        "os.execv(sys.executable, [sys.executable, *sys.argv[1:]])"
+    )
+    start, commands = subprocess.Popen, []
+
+    def popen(command, **options):
+        commands.append(command)
+        again = len(commands) > 1
+        return start(command if again else [command[0], "-c", code, *command[1:]], **options)
+
+    monkeypatch.setattr(client.subprocess, "Popen", popen)
+    radio.player.play(tone(tmp_path / "tone.wav", 0.5))
+    radio.until(lambda: radio.ended)
+    assert radio.ended[0].failure == ""
+    assert len(commands) == starts
+
+
 def test_a_hung_process_is_replaced(radio, tmp_path, monkeypatch):
     radio.player.play(tone(tmp_path / "long.wav", 30))
     radio.until(lambda: radio.player.state.position > 0.1)
