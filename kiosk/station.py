@@ -111,16 +111,7 @@ class Station:
 
         Raises EventError at once unless the manifest declares the event with these fields.
         """
-        self.plugin.check_event(event, fields)
-        clock = self.clock
-        message = Event(
-            at=clock.wall_ms(),
-            up=clock.monotonic_ms(),
-            plugin=self.plugin.id,
-            name=event,
-            d=fields,
-            session=self.session.id,
-        )
+        message = self._event(event, fields)
 
         def job(db: "sqlite_utils.Database") -> int:
             number = self._place.outbox.append(db, message)
@@ -136,13 +127,17 @@ class Station:
         *,
         also: "Callable[[sqlite_utils.Database], object] | None" = None,
         id: str | None = None,
+        event: tuple[str, Mapping[str, Any]] | None = None,
         **fields: Any,
     ) -> Receipt[str]:
         """Store a request to headquarters; the value is its id. The answer comes to the `reply` hook.
 
-        The same `id` always gets the same answer. Raises EventError at once for what is not declared.
+        The same `id` always gets the same answer. `event`, a usage event's name and fields, and what
+        `also(db)` writes are stored in the same transaction. Raises EventError at once for what is not
+        declared.
         """
         kind = self.plugin.check_request(name, fields)
+        used = None if event is None else self._event(*event)
         request = id or secrets.token_hex(12)
         message = Request(
             at=self.clock.wall_ms(),
@@ -156,11 +151,14 @@ class Station:
 
         def job(db: "sqlite_utils.Database") -> str:
             self._place.outbox.append(db, message)
+            if used is not None:
+                self._place.outbox.append(db, used)
             if also is not None:
                 also(db)
             return request
 
-        return self.database.write(job)
+        stored = self.database.write(job)
+        return stored if used is None else stored.then(self._count_lost)
 
     def seal(self, office: str, data: dict[str, Any]) -> str:
         """`data` sealed so that only the office can open it, as base64; Unsealable if its key is unknown."""
@@ -188,14 +186,25 @@ class Station:
 
     # what the screen does
 
-    def run(self, job: Callable[[], T], then: Callable[[T], object] | None = None) -> None:
-        """Run `job()` on a background thread, then `then(result)` on the UI thread.
+    def run(
+        self,
+        job: Callable[[], T],
+        then: Callable[[T], object] | None = None,
+        failed: Callable[[BaseException], object] | None = None,
+    ) -> None:
+        """Run `job()` on a background thread, then `then(result)` or, if it raises, `failed(error)` on the UI thread.
 
-        Raises Busy if too many of the plugin's jobs wait already.
+        What the job raises is a fault of the plugin in any case. Raises Busy if too many of its jobs wait.
         """
 
         def work() -> None:
-            result = job()
+            try:
+                result = job()
+            except BaseException as err:
+                if failed is not None:
+                    error = err
+                    self._post(lambda: failed(error))
+                raise
             if then is not None:
                 self._post(lambda: then(result))
 
@@ -225,9 +234,22 @@ class Station:
         """Back to the home screen; the session goes on."""
         self._place.shell.home()
 
+    def _event(self, name: str, fields: Mapping[str, Any]) -> Event:
+        """A usage event of now; EventError unless the manifest declares it with these fields."""
+        self.plugin.check_event(name, fields)
+        clock = self.clock
+        return Event(
+            at=clock.wall_ms(),
+            up=clock.monotonic_ms(),
+            plugin=self.plugin.id,
+            name=name,
+            d=dict(fields),
+            session=self.session.id,
+        )
+
     def _post(self, fn: Callable[[], object]) -> None:
         ui_thread.call_soon(self._fence("then", fn))
 
-    def _count_lost(self, receipt: Receipt[int]) -> None:
+    def _count_lost(self, receipt: Receipt[Any]) -> None:
         if not receipt.ok:
             self._place.outbox.not_stored += 1

@@ -223,7 +223,7 @@ class LegalAidScreen(ServiceScreen):
                 return ""
 
         try:
-            station.run(seal, self._sealed_as)
+            station.run(seal, self._sealed_as, lambda _: self._sealed_as(""))
         except Busy:
             self._sealed_as("")
 
@@ -248,7 +248,7 @@ class LegalAidScreen(ServiceScreen):
         self._failed = self._stored = False
         request, slot = self._request, self._slot
 
-        def settled(receipt: "Receipt[int]") -> None:
+        def settled(receipt: "Receipt[str]") -> None:
             if self._request == request:
                 self._stored = receipt.ok and self.station.store.booking(request) is not None
                 self._failed = not self._stored

@@ -87,11 +87,11 @@ class Store:
             return None
         return next((each for each in self._bookings.values() if digits in (each.number, each.code)), None)
 
-    def ask(self, slot: Slot, matter: str, contact: str = "", request: str = "") -> "Receipt[int]":
+    def ask(self, slot: Slot, matter: str, contact: str = "", request: str = "") -> "Receipt[str]":
         """Store the request for a slot; `contact` is sealed already, or empty for a number only.
 
-        `request` names the booking: the same one again changes nothing at the centre. The receipt is that of
-        the usage event, behind the request in the same queue.
+        `request` names the booking: the same one again changes nothing at the centre. The usage event is
+        stored with it or not at all.
         """
         booking = Booking(request or secrets.token_hex(12), self._new_number(), matter, slot)
         sealed = {"contact": contact} if contact else {}
@@ -101,15 +101,15 @@ class Store:
                 self._bookings[booking.request] = booking
                 self._station.refresh()
 
-        self._station.request(
+        return self._station.request(
             "place_booking",
             id=booking.request,
+            event=("asked", {"matter": matter}),
             also=lambda db: _insert(db, booking, self._station.clock.wall_ms()),
             slot=slot.slot_id,
             matter=matter,
             **sealed,
         ).then(asked)
-        return self._station.report("asked", matter=matter)
 
     def answer(self, reply: "Reply") -> "Receipt[int] | None":
         """The centre has answered, perhaps for the second time, perhaps a booking long forgotten.

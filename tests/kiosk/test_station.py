@@ -115,6 +115,28 @@ def test_a_request_carries_its_service_and_its_answer_comes_to_the_hook(station:
     assert station.store["replies"] == [(asked.value, "confirmed", {"code": "48213"})]
 
 
+def test_a_request_and_its_event_are_stored_together_or_not_at_all(station: FakeStation) -> None:
+    def fail(db: Any) -> None:
+        raise ValueError("on purpose")
+
+    good = station.request("ask", slot="s1", event=("seen", {"count": 1}))
+    bad = station.request("ask", slot="s2", event=("seen", {"count": 2}), also=fail)
+    station.settle()
+    assert (good.ok, bad.ok) == (True, False)
+    request, event = station.said()
+    assert isinstance(request, Request)
+    assert isinstance(event, Event)
+    assert (request.id, request.d) == (good.value, {"slot": "s1"})
+    assert (event.name, event.d, event.session) == ("seen", {"count": 1}, station.session.id)
+    assert station.outbox.not_stored == 1
+
+
+def test_a_request_whose_event_is_not_declared_is_not_made(station: FakeStation) -> None:
+    with pytest.raises(EventError):
+        station.request("ask", slot="s1", event=("seen", {"count": "many"}))
+    assert station.said() == []
+
+
 def test_a_request_may_bring_its_own_id(station: FakeStation) -> None:
     assert station.request("ask", slot="s1", id="mine").wait().value == "mine"
 

@@ -2,6 +2,9 @@
 
 import base64
 import json
+import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +16,7 @@ from plugins.legal_aid.store import Booking
 from protocol.messages import Reply
 from tests.plugins.legal_aid.rota import rota, row
 
+ROOT = Path(__file__).parents[3]
 PHONE = "13812345678"
 OFFICE = PrivateKey.generate()
 OFFICES = {"legal": base64.b64encode(bytes(OFFICE.public_key)).decode()}
@@ -40,6 +44,39 @@ def test_a_request_and_its_event_are_on_disk_when_the_receipt_is_ok(station: Fak
     [request] = station.requests("place_booking")
     assert (request.id, request.service, request.d) == ("R-A2", "booking", {"slot": "A2", "matter": "wages"})
     assert [event.d for event in station.events("asked")] == [{"matter": "wages"}]
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from kiosk.outbox import Outbox
+from kiosk.testing import FakeStation
+from protocol.messages import Event
+from tests.plugins.legal_aid.rota import rota
+
+append = Outbox.append
+
+def dies(self, db, message):
+    if isinstance(message, Event):
+        os.kill(os.getpid(), signal.SIGKILL)
+    return append(self, db, message)
+
+station = FakeStation("legal_aid", data=Path(sys.argv[1]))
+station.fill("slots", rota())
+Outbox.append = dies
+slot = next(each for each in station.store.offered() if each.slot_id == "A2")
+station.store.ask(slot, "wages", request="R-A2").wait()
+"""
+
+
+def test_killed_between_the_request_and_its_event_neither_is_there(tmp_path: Path) -> None:
+    killed = subprocess.run([sys.executable, "-c", KILLED, str(tmp_path)], check=False, cwd=ROOT)
+    assert killed.returncode == -signal.SIGKILL
+    with FakeStation("legal_aid", offices=OFFICES, data=tmp_path) as station:
+        station.fill("slots", rota())
+        assert (station.said(), station.store.booking("R-A2")) == ([], None)
+        ask(station)
+        assert len(station.requests()) == len(station.events("asked")) == 1
 
 
 def test_the_telephone_number_is_nowhere_in_the_files_and_only_the_office_reads_it(tmp_path: Path) -> None:
