@@ -1,6 +1,7 @@
 """The arm to beat at intake: a plain loop of paho and sqlite-utils, one commit a message.
 
-usage: naive_ingest FILE COUNT PORT USER PASSWORD; prints `ready`, then `done SECONDS` from first to last committed message.
+usage: naive_ingest FILE COUNT PORT USER PASSWORD; prints `ready`, then `done SECONDS` from the first to
+the last committed message.
 """
 
 import sys

@@ -15,7 +15,7 @@ ROUNDS = 7
 def run() -> list[Figure]:
     with tempfile.TemporaryDirectory() as folder, filled_station(Path(folder)) as station:
         ours, blank = interleaved(station.cold_start, lambda: _blank(Path(folder)), ROUNDS)
-    detail = f"median of {ROUNDS}, interleaved: kiosk {ours:.2f} s, blank window {blank:.2f} s, process start to picture"
+    detail = f"median of {ROUNDS}, interleaved, from process start: kiosk {ours:.2f} s, blank {blank:.2f} s"
     return [Figure("cold start to touchable home ÷ blank Kivy window", ours / blank, "", 2.0, detail=detail)]
 
 

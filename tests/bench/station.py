@@ -50,9 +50,9 @@ class FilledStation:
 
 @contextmanager
 def filled_station(folder: Path) -> Iterator[FilledStation]:
-    """Claim a station at a headquarters with the sample content, wait until it has everything, then part them.
+    """Claim a station at a headquarters with the sample content, and wait until it has everything.
 
-    Afterwards the station is alone, so that only its own work is measured.
+    Afterwards headquarters is ended, so that only the station's own work is measured.
     """
     hq, data, port = folder / "headquarters", folder / "station", free_port("127.0.0.1")
     samples = write_samples(ROOT / "assets", folder / "samples")
