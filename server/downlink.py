@@ -45,6 +45,7 @@ class Downlink:
 
     def say(self, conn: Connection, station: str, messages: Sequence[Down], now: int) -> None:
         """Store messages for a station in the caller's transaction."""
+        self._line(conn, station)  # as it was before: what is not sent yet cannot be acknowledged
         self._fresh[station] = down.append(conn, station, messages, now)
 
     def announce(self, conn: Connection, stations: Iterable[str], now: int) -> int:
@@ -59,22 +60,19 @@ class Downlink:
         content.announced(conn)
         return len(poked)
 
-    def acknowledged(self, conn: Connection, acks: Mapping[str, Ack], now: int) -> None:
-        """Stations say what they own of their streams."""
-        kept = []
-        for station, ack in acks.items():
-            line = self._line(conn, station)
-            if ack.stream != line.name or (ack.upto == line.sender.acked and not line.sender.pending):
-                continue
-            before = line.sender.acked
-            if not line.sender.acknowledged(ack.upto, time.monotonic()):
-                # It owns more than was ever said here: this database was restored from an older backup.
-                self._lines[station] = self._open(down.restart(conn, station, now))
-                self._fresh[station] = self._lines[station].sender.last
-            elif line.sender.acked != before:
-                kept.append((station, ack.upto))
-            self._busy.add(station)
-        down.acknowledged(conn, kept)
+    def acknowledged(self, conn: Connection, station: str, ack: Ack, now: int) -> None:
+        """A station says what it owns of its stream."""
+        line = self._line(conn, station)
+        if ack.stream != line.name or (ack.upto == line.sender.acked and not line.sender.pending):
+            return
+        before = line.sender.acked
+        if not line.sender.acknowledged(ack.upto, time.monotonic()):
+            # It owns more than was ever said here: this database was restored from an older backup.
+            self._lines[station] = self._open(down.restart(conn, station, now))
+            self._fresh[station] = self._lines[station].sender.last
+        elif line.sender.acked != before:
+            down.acknowledged(conn, [(station, ack.upto)])
+        self._busy.add(station)
 
     def committed(self) -> None:
         """The transaction is on disk: what it stored may leave."""

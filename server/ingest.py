@@ -81,7 +81,6 @@ class _Batch:
     counts: dict[rollups.Key, int] = field(default_factory=dict)
     marks: dict[str, Mark] = field(default_factory=dict)
     moves: dict[int, tuple[Cursor, int]] = field(default_factory=dict)
-    heard: dict[str, Ack] = field(default_factory=dict)  # acks of our stream down
     present: dict[str, int] = field(default_factory=dict)
     reloaded: bool = False
     singly: bool = False  # each message in a savepoint of its own
@@ -194,7 +193,6 @@ class Ingest:
         self._write_messages(conn, batch)
         refusals.store(conn, batch.tally, now)
         streams.advance(conn, batch.moves.values())
-        self._downlink.acknowledged(conn, batch.heard, now)
         changed = []
         for station, at in batch.present.items():
             old = self.presences.get(station, presence.unknown(station))
@@ -218,7 +216,8 @@ class Ingest:
         batch.present[station] = arrival.at
         batch.outcome.heard.add(station)
         if frame.ack is not None:
-            batch.heard[station] = frame.ack
+            # Before its messages are answered: after a restore the stream down begins anew with the answers.
+            self._downlink.acknowledged(conn, station, frame.ack, arrival.at)
         if not frame.msgs:
             return  # an ack alone asks for no ack
         cursor = self._cursor(conn, station, frame.stream, arrival.at)

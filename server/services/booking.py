@@ -1,9 +1,9 @@
 """Bookings: a slot is free, or it is somebody's. Decided in one transaction, settled by a unique index."""
 
 import json
-import secrets
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime
+from hashlib import blake2b
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
@@ -14,12 +14,12 @@ from protocol.manifest import Manifest
 from protocol.messages import Reply
 from server.errors import NotFound, Refused
 from server.services import Order
-from server.store import content, requests
+from server.store import content, keys, requests
 from server.store.schema import booking, request
 from server.times import ZONE
 
 ALTERNATIVES: Final = 4
-_TRIES: Final = 50  # codes are drawn at random; with 90,000 of them one try nearly always does
+_TRIES: Final = 50  # with 90,000 codes the first one is nearly always free
 
 
 def place(conn: Connection, order: Order) -> Reply:
@@ -99,8 +99,7 @@ def _take(
     conn: Connection, collection: str, slot_id: str, slot: dict[str, Any], matter: str, order: Order
 ) -> str | None:
     """Make the slot this request's own and return its code; None if somebody else has it."""
-    for _ in range(_TRIES):
-        code = str(10_000 + secrets.randbelow(90_000))
+    for code in _codes(keys.get(conn, "booking_code"), order):
         try:
             with conn.begin_nested():
                 conn.execute(
@@ -125,6 +124,14 @@ def _take(
             continue  # the code was in use
         return code
     raise Refused("All booking codes are in use; finish old bookings first.")
+
+
+def _codes(key: bytes, order: Order) -> Iterator[str]:
+    """Codes for this request, the same at every time: a slip in somebody's hand outlives a restore."""
+    for n in range(_TRIES):
+        name = f"{order.station}\0{order.request.id}\0{n}".encode()
+        drawn = int.from_bytes(blake2b(name, key=key, digest_size=8).digest())
+        yield str(10_000 + drawn % 90_000)
 
 
 def _alternatives(

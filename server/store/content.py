@@ -58,6 +58,7 @@ def put(
             "body": body,
             "revision": revision,
             "deleted": False,
+            "deleted_at": None,
         }
     if new:
         conn.execute(upsert(conn, content), list(new.values()))
@@ -193,7 +194,7 @@ def _lock(conn: Connection, collection: str) -> int:
     found = select(collections.c.revision).where(collections.c.name == collection).with_for_update()
     revision = conn.scalar(found)
     if revision is None:
-        conn.execute(insert(collections).values(name=collection, revision=0, poked=0))
+        conn.execute(insert(collections).values(name=collection, revision=0, poked=0, pruned=0))
         revision = conn.scalar(found)
     return int(revision or 0)
 

@@ -35,6 +35,7 @@ def store(conn: Connection, station: str, asked: Request, kind: RequestKind, at:
             received_at=now,
             d=json.dumps(asked.d, ensure_ascii=False),
             holds_sealed=any(asked.d.get(name) for name in kind.sealed),
+            tries=0,
         )
     )
 

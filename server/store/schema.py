@@ -111,6 +111,14 @@ change = Table(
     Column("n", BigInteger, nullable=False),
 )
 
+#: Keys that belong to the data, and so are in its backups.
+secret_key = Table(
+    "secret_key",
+    metadata,
+    Column("name", String(32), primary_key=True),
+    Column("value", LargeBinary, nullable=False),
+)
+
 # -- the stream up ---------------------------------------------------------------------------------------
 
 #: One stream of one station; `upto` is the last number stored, advanced by compare-and-set.
@@ -227,7 +235,14 @@ request = Table(
     Column("holds_sealed", Boolean, nullable=False),  # until they are made empty
     Column("status", Text),  # NULL: nobody has answered yet
     Column("answer", Text),  # JSON
+    Column("tries", Integer, nullable=False),  # of the service, without an answer
     PrimaryKeyConstraint("station", "id"),
+    Index(
+        "ix_request_waiting",
+        "received_at",
+        sqlite_where=text("status IS NULL"),
+        postgresql_where=text("status IS NULL"),
+    ),
     Index(
         "ix_request_sealed",
         "station",
@@ -309,6 +324,7 @@ collection = Table(
     Column("name", String(64), primary_key=True),
     Column("revision", BigInteger, nullable=False),
     Column("poked", BigInteger, nullable=False),  # stations have been told of changes up to here
+    Column("pruned", BigInteger, nullable=False),  # up to here tombstones may be missing
 )
 
 #: `scope` is empty for every station, or the one station that alone sees the row. Every change of a row
@@ -322,8 +338,15 @@ content = Table(
     Column("body", Text, nullable=False),  # JSON, with the key field
     Column("revision", BigInteger, nullable=False),
     Column("deleted", Boolean, nullable=False),
+    Column("deleted_at", BigInteger),
     PrimaryKeyConstraint("collection", "scope", "key"),
     Index("ix_content_revision", "collection", "revision"),
+    Index(
+        "ix_content_tombstone",
+        "deleted_at",
+        sqlite_where=text("deleted_at IS NOT NULL"),
+        postgresql_where=text("deleted_at IS NOT NULL"),
+    ),
 )
 
 media = Table(

@@ -12,7 +12,7 @@ from protocol.messages import Reply, Request
 from server import queries
 from server.manifests import read_all
 from server.services import Order, booking
-from server.store import Store, content, stations
+from server.store import Store, content, keys, stations
 from server.store.schema import booking as table
 
 SLOTS = "legal_aid.slots"
@@ -105,11 +105,20 @@ def test_the_database_itself_refuses_a_second_booking(desk: Desk) -> None:
         conn.execute(insert(table).values(**row))
 
 
-def test_codes_are_drawn_again_until_one_is_free(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    drawn = iter([7, 7, 7, 8])
-    monkeypatch.setattr("server.services.booking.secrets.randbelow", lambda _: next(drawn))
+def test_a_code_in_use_gives_way_to_the_next(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(booking, "_codes", lambda *_: iter(["10007", "10008"]))
     assert desk.ask("S1").d["code"] == "10007"
     assert desk.ask("S2", "r2").d["code"] == "10008"
+
+
+def test_codes_tell_nothing_of_each_other_or_of_the_request(desk: Desk, tmp_path: Path) -> None:
+    other = Desk(tmp_path / "other")
+    with desk.store.read() as here, other.store.read() as there:
+        assert keys.get(here, "booking_code") != keys.get(there, "booking_code")
+    codes = {desk.ask(f"S{n}", f"r{n}").d["code"] for n in range(1, 9)}
+    assert len(codes) == 8
+    assert {other.ask(f"S{n}", f"r{n}").d["code"] for n in range(1, 9)} != codes
+    other.store.close()
 
 
 def test_a_finished_booking_lets_its_slot_and_code_go(desk: Desk) -> None:

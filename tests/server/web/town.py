@@ -143,6 +143,7 @@ class Town:
                     received_at=self.at - HOUR,
                     d="{}",
                     holds_sealed=False,
+                    tries=0,
                     status=status,
                     answer="{}" if status else None,
                 )
