@@ -192,9 +192,9 @@ class Station:
         then: Callable[[T], object] | None = None,
         failed: Callable[[BaseException], object] | None = None,
     ) -> None:
-        """Run `job()` on a background thread, then `then(result)` or, if it raises, `failed(error)` on the UI thread.
+        """Run `job()` on a background thread, then `then(result)` on the UI thread, or `failed(error)` there.
 
-        What the job raises is a fault of the plugin in any case. Raises Busy if too many of its jobs wait.
+        What the job raises is a fault of the plugin all the same. Raises Busy if too many of its jobs wait.
         """
 
         def work() -> None:

@@ -1,9 +1,11 @@
 """The posts of this station, how to find them by sound, and how often they were taken along."""
 
+import contextlib
 from collections.abc import Callable
 from datetime import date
 from typing import TYPE_CHECKING
 
+from kiosk.errors import Busy
 from plugins.jobs import rules
 from plugins.jobs.rules import Post, Query, Sounds
 
@@ -14,6 +16,7 @@ if TYPE_CHECKING:
     from kiosk.station import Station
 
 KEPT_DAYS = 90
+RETRY_MS = 600_000  # until a failed index is tried again: each failure counts as a fault of the plugin
 
 
 class Store:
@@ -30,6 +33,7 @@ class Store:
         self._open: tuple[date, tuple[Post, ...]] | None = None
         self._said: dict[str, Sounds] | None = None
         self._indexing = False
+        self._index_after = 0  # by the monotonic clock
         self._session = ""
         self.query = Query()
         oldest = station.clock.today().toordinal() - KEPT_DAYS
@@ -80,11 +84,10 @@ class Store:
 
     def make_index(self) -> None:
         """Learn aside how everything is said, then let the screen know."""
-        if self._indexing:
+        if self._indexing or self._station.clock.monotonic_ms() < self._index_after:
             return
         self.posts()
         known = self._known or ()
-        self._indexing = True
 
         def made(said: dict[str, Sounds]) -> None:
             self._indexing, self._said = False, said
@@ -92,7 +95,14 @@ class Store:
             if self._known is not known:
                 self.make_index()
 
-        self._station.run(lambda: rules.index(known), made)
+        def failed(error: BaseException) -> None:
+            self._indexing = False
+            self._index_after = self._station.clock.monotonic_ms() + RETRY_MS
+
+        # The next visitor tries again.
+        with contextlib.suppress(Busy):
+            self._station.run(lambda: rules.index(known), made, failed)
+            self._indexing = True
 
     def look(self, query: Query) -> tuple[Post, ...]:
         """The visitor looks for something: remember it for the session, report how much was found."""

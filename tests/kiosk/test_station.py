@@ -230,6 +230,22 @@ def test_background_work_comes_back_on_the_ui_thread(station: FakeStation) -> No
     assert threads != [threading.get_ident()]
 
 
+def test_background_work_that_fails_says_so_on_the_ui_thread(station: FakeStation) -> None:
+    import threading
+
+    results: list[object] = []
+
+    def job() -> None:
+        raise ImportError("on purpose")
+
+    def failed(error: BaseException) -> None:
+        results.append((type(error), threading.get_ident()))
+
+    station.run(job, results.append, failed)
+    station.settle()
+    assert results == [(ImportError, threading.get_ident())]
+
+
 def test_a_plugin_that_hangs_in_the_background_keeps_only_its_share(home: Path) -> None:
     import threading
 

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from kiosk.testing import FakeStation, FrozenClock
-from plugins.jobs.rules import Query
+from plugins.jobs import rules
+from plugins.jobs.rules import Post, Query, Sounds
 
 SAMPLE = Path(__file__).parents[3] / "assets" / "sample" / "jobs.csv"
 
@@ -69,6 +70,40 @@ def test_the_index_is_made_before_anybody_asks(station: FakeStation) -> None:
     station.advance(14)
     assert not station.store.ready
     station.advance(1)
+    assert station.store.ready
+
+
+def test_an_index_that_failed_is_made_for_a_later_visitor(
+    station: FakeStation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    index, tries = rules.index, []
+
+    def fails(posts: tuple[Post, ...]) -> dict[str, Sounds]:
+        tries.append(len(posts))
+        if len(tries) == 1:
+            raise MemoryError
+        return index(posts)
+
+    monkeypatch.setattr(rules, "index", fails)
+    for minutes in (1, 1, 9):
+        station.store.begin()
+        station.settle()
+        assert (station.store.ready, len(tries)) == (False, 1)
+        station.clock.advance(minutes=minutes)
+    station.store.begin()
+    station.settle()
+    assert station.store.ready
+
+
+def test_a_busy_pool_is_no_reason_never_to_make_the_index(
+    station: FakeStation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr("kiosk.pool.WAITING", 0)
+        station.store.begin()
+    assert not station.store.ready
+    station.store.begin()
+    station.settle()
     assert station.store.ready
 
 
