@@ -14,9 +14,10 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
 from kiosk.errors import AlreadyRunning, NotStored, StorageFull
+from kiosk.handle import Handle
 from kiosk.receipt import Post, Receipt
 
 if TYPE_CHECKING:
@@ -203,8 +204,6 @@ class _Writer(threading.Thread):
             log.exception("the database cannot be prepared")
 
     def _open(self) -> "sqlite_utils.Database":
-        import sqlite_utils  # 0.3 s, so here and not on the UI thread
-
         self.path.parent.mkdir(parents=True, exist_ok=True)
         self._hold_lock()
         try:
@@ -215,7 +214,7 @@ class _Writer(threading.Thread):
             self.damaged = _set_aside(self.path)
             log.error("the database was damaged (%s) and set aside as %s", err, self.damaged.name)
             conn = _connect(self.path)
-        db = sqlite_utils.Database(conn, execute_plugins=False)
+        db = cast("sqlite_utils.Database", Handle(conn))
         if self.prepare is not None:
             self.prepare(db)
         return db

@@ -2,14 +2,14 @@
 
 from typing import TYPE_CHECKING
 
+from kiosk.migrations import Migrations
+
 if TYPE_CHECKING:
     import sqlite_utils
 
 
 def prepare(db: "sqlite_utils.Database") -> None:
     """Bring the core's tables to this release."""
-    from sqlite_utils import Migrations
-
     core = Migrations("_core")
 
     @core()
@@ -48,6 +48,11 @@ def prepare(db: "sqlite_utils.Database") -> None:
         # The id of a stored request, to find it by when its answer comes; NULL for all other messages.
         db.execute("ALTER TABLE _stream_up ADD COLUMN request TEXT")
         db.execute("CREATE INDEX _stream_up_request ON _stream_up (request) WHERE request IS NOT NULL")
+
+    @core()
+    def generations(db: "sqlite_utils.Database") -> None:
+        # Headquarters' name for the history that the revision is of; empty until it has said one.
+        db.execute("ALTER TABLE _revision ADD COLUMN generation TEXT NOT NULL DEFAULT ''")
 
     core.apply(db)
 

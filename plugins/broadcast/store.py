@@ -27,7 +27,7 @@ class Open:
 
 def prepare(db: "sqlite_utils.Database") -> None:
     """Bring the plugin's table to this release."""
-    from sqlite_utils import Migrations
+    from kiosk.migrations import Migrations
 
     own = Migrations("broadcast")
 

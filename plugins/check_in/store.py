@@ -151,7 +151,7 @@ def _new_key() -> bytes:
 
 
 def _migrated(db: "sqlite_utils.Database") -> "sqlite_utils.Database":
-    from sqlite_utils import Migrations
+    from kiosk.migrations import Migrations
 
     migrations = Migrations("check_in")
 

@@ -40,7 +40,7 @@ class Store:
 
 
 def _load(db: "sqlite_utils.Database") -> dict[str, int]:
-    from sqlite_utils import Migrations
+    from kiosk.migrations import Migrations
 
     migrations = Migrations("hello")
 

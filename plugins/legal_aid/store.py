@@ -179,7 +179,7 @@ class Store:
 
 
 def _load(db: "sqlite_utils.Database") -> dict[str, Booking]:
-    from sqlite_utils import Migrations
+    from kiosk.migrations import Migrations
 
     migrations = Migrations("legal_aid")
 
