@@ -3,7 +3,7 @@
 | what | by the real commands | in depth |
 |---|---|---|
 | a broken manifest | test_a_broken_manifest | protocol/test_manifest, kiosk/test_plugin_host |
-| a bad settings value | test_a_broken_manifest_and_a_bad_settings_value | kiosk/test_station |
+| a bad settings value | test_a_bad_setting, test_a_broken_manifest | kiosk/test_presets, kiosk/test_station |
 | an unreadable CSV row | test_an_unreadable_row | server/services/test_import |
 | a missing media file | test_a_missing_media_file | kiosk/test_library, plugins/broadcast/test_airing |
 | a wrong claim code | test_a_wrong_claim_code | kiosk/test_claim, kiosk/ui/test_setup |
@@ -109,6 +109,17 @@ def test_a_broken_manifest_and_a_bad_settings_value_cost_the_station_nothing_els
     assert re.search(r"plugin refused: \S+/broken/manifest\.toml, line 31: settings\.shade\.type: ", log)
     assert "check_in: the stored value of reentry_minutes must be at most 720; the default is used" in log
     assert "Traceback" not in log
+
+
+def test_a_bad_setting_on_the_command_line_is_one_sentence_and_nothing_starts(tmp_path: Path) -> None:
+    data = tmp_path / "station"
+    done = command("kiosk", "--data", str(data), "--set", "check_in.reentry_minutes=100000")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == (
+        "--set check_in.reentry_minutes=100000: reentry_minutes must be a whole number (0–720). "
+        "Change it and start again.\n"
+    )
+    assert not data.exists()
 
 
 def test_an_unreadable_row_is_named_by_line_and_column_and_nothing_is_imported(
