@@ -155,12 +155,15 @@ class Outbox:
         return self._database.write(job)
 
     def _trim(self, db: "sqlite_utils.Database", last: int) -> None:
+        # Only from the lower end, as far as it is old: after every acknowledgement, so without a look at all.
+        acked = int(tables.get_meta(db, "acked", 0))
+        young = db.execute(
+            "SELECT number FROM _stream_up WHERE number <= ? AND at >= ? ORDER BY number LIMIT 1",
+            [acked, self._clock.wall_ms() - KEEP],
+        ).fetchone()
+        low = max(young[0] if young else acked + 1, last - self._limit + 1)
         # The newest row always stays: its number is where SQLite counts on.
-        acked = tables.get_meta(db, "acked", 0)
-        db.execute(
-            "DELETE FROM _stream_up WHERE number < ? AND (number <= ? OR (number <= ? AND at < ?))",
-            [last, last - self._limit, acked, self._clock.wall_ms() - KEEP],
-        )
+        db.execute("DELETE FROM _stream_up WHERE number < ?", [min(low, last)])
 
     def _committed(self, db: "sqlite_utils.Database") -> None:
         before = (self.stream, self.last)

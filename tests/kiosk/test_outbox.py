@@ -116,6 +116,36 @@ def test_acknowledged_messages_stay_for_a_week(open_outbox: Open) -> None:
     assert (outbox.low, outbox.last) == (4, 4)
 
 
+def test_an_acknowledgement_costs_the_same_however_much_is_kept(open_outbox: Open) -> None:
+    outbox = open_outbox()
+    outbox._database.write(lambda db: [outbox.append(db, event(n)) for n in range(20_000)]).wait()
+    steps: list[int] = []
+
+    def count() -> int:
+        steps.append(100)
+        return 0
+
+    outbox._database.read(lambda db: db.conn.set_progress_handler(count, 100)).wait()
+    outbox.acknowledge(19_000).wait()
+    assert sum(steps) < 2000
+    assert (outbox.low, outbox.last, outbox.acked) == (1, 20_000, 19_000)
+
+
+def test_a_clock_set_back_makes_no_gap_in_what_is_kept(open_outbox: Open) -> None:
+    clock = FrozenClock()
+    outbox = open_outbox(clock=clock)
+    say(outbox, 1)
+    clock.advance(days=-9)
+    say(outbox, 2)
+    clock.advance(days=9)
+    say(outbox, 3, 4)
+    outbox.acknowledge(4).wait()
+    assert told(outbox, 1) == [1, 2, 3, 4]
+    clock.advance(days=8)
+    outbox.acknowledge(4).wait()
+    assert told(outbox, 1) == [4]
+
+
 def test_the_newest_number_is_never_given_twice(open_outbox: Open) -> None:
     clock = FrozenClock()
     outbox = open_outbox(clock=clock)
