@@ -5,6 +5,7 @@ A bad network or a server that answers nonsense leaves everything as it is.
 
 import logging
 import random
+import re
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -30,17 +31,24 @@ INTERVAL: Final = 300.0  # s between two looks without a poke
 RETRY: Final = (5.0, 300.0)  # s after a failure, at first and at most
 MAX_ROWS: Final = 200_000  # of one collection
 
+_GENERATION: Final = re.compile(r"[A-Za-z0-9]{0,64}")
+
 Row = dict[str, Any]
 
 
 class Page(msgspec.Struct):
-    """One answer of headquarters; `reset` says that rows of before are to be forgotten."""
+    """One answer of headquarters; `reset` says that rows of before are to be forgotten.
+
+    `generation` tells headquarters next time whose `revision` it is: after a restore from a backup the same
+    numbers come again for other rows.
+    """
 
     revision: int
     upserts: list[dict[str, Any]] = []
     deletes: list[str] = []
     more: bool = False
     reset: bool = False
+    generation: str = ""
 
 
 @dataclass(frozen=True)
@@ -87,7 +95,7 @@ class Content:
         self._collections: dict[str, Collection] = {PROFILE: Collection("station")}
         self._rows: dict[str, tuple[Row, ...]] = {}
         self._keyed: dict[str, dict[str, Row]] = {}
-        self._revisions: dict[str, int] = {}
+        self._revisions: dict[str, tuple[int, str]] = {}  # and the generation of each
         self._complaints: dict[str, str] = {}
         self.changed: Callable[[str], None] = lambda collection: None
         self.synced: Callable[[bool], None] = lambda complete: None
@@ -101,8 +109,8 @@ class Content:
         """Read the replica from disk."""
 
         def job(db: "sqlite_utils.Database") -> None:
-            for name, revision in db.execute("SELECT collection, revision FROM _revision"):
-                self._revisions[name] = revision
+            for name, *reached in db.execute("SELECT collection, revision, generation FROM _revision"):
+                self._revisions[name] = (reached[0], reached[1])
             for name, key, body in db.execute("SELECT collection, key, body FROM _content ORDER BY key"):
                 self._keyed.setdefault(name, {})[key] = msgspec.json.decode(body)
             self._rows = {name: tuple(rows.values()) for name, rows in self._keyed.items()}
@@ -196,11 +204,12 @@ class Content:
         assert self._http is not None
         changed = False
         while True:
-            since = self._revisions.get(name, 0)
-            pages = [self._page(name, since)]
+            since, generation = self._revisions.get(name, (0, ""))
+            pages = [self._page(name, since, generation)]
             # Rows of before may only be forgotten when all that replaces them is here.
             while pages[0].reset and pages[-1].more:
-                pages.append(self._page(name, pages[-1].revision))
+                page = self._page(name, pages[-1].revision, pages[-1].generation)
+                pages = [page] if page.reset else [*pages, page]
                 if len(pages) * 1000 > MAX_ROWS:
                     raise ValueError("more rows than a station keeps")
             last = pages[-1]
@@ -208,22 +217,25 @@ class Content:
                 raise ValueError("the server promises more but does not go on")
             if (
                 pages[0].reset
-                or last.revision != since
+                or (last.revision, last.generation) != (since, generation)
                 or any(page.upserts or page.deletes for page in pages)
             ):
                 changed |= self._apply(name, collection, pages)
             if not last.more or self._stopping:
                 return changed
 
-    def _page(self, name: str, since: int) -> Page:
+    def _page(self, name: str, since: int, generation: str) -> Page:
         assert self._http is not None
-        text = self._http.json(f"/station/v1/content/{name}?since={since}")
+        whose = f"&generation={generation}" if generation else ""
+        text = self._http.json(f"/station/v1/content/{name}?since={since}{whose}")
         try:
             page = msgspec.json.decode(text, type=Page)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as err:
             raise ValueError(f"the server's answer makes no sense: {err}") from err
         if page.revision < 0 or page.revision > 2**53:
             raise ValueError("the server's revision makes no sense")
+        if not _GENERATION.fullmatch(page.generation):
+            raise ValueError("the server's generation makes no sense")
         return page
 
     def _apply(self, name: str, collection: Collection, pages: list[Page]) -> bool:
@@ -250,7 +262,7 @@ class Content:
             log.warning("collection %s: %d rows do not fit the manifest and are left out", name, unfit)
         if len(rows) > MAX_ROWS:
             raise ValueError("more rows than a station keeps")
-        revision = pages[-1].revision
+        reached = (pages[-1].revision, pages[-1].generation)
 
         def job(db: "sqlite_utils.Database") -> None:
             if reset:
@@ -262,11 +274,11 @@ class Content:
                 "INSERT OR REPLACE INTO _content VALUES (?, ?, ?)",
                 [(name, key, body) for key, body in upserts.items()],
             )
-            db.execute("INSERT OR REPLACE INTO _revision VALUES (?, ?)", [name, revision])
+            db.execute("INSERT OR REPLACE INTO _revision VALUES (?, ?, ?)", [name, *reached])
 
         self._database.write(job).wait()
         before = self._rows.get(name, ())
-        self._revisions[name] = revision
+        self._revisions[name] = reached
         self._keyed[name] = dict(sorted(rows.items()))
         self._rows = {**self._rows, name: tuple(self._keyed[name].values())}
         return self._rows[name] != before

@@ -19,7 +19,7 @@ from protocol.topics import PREFIX
 from server.broker import Broker, check_free
 from server.live import Live
 from server.manifests import SHIPPED, read_all
-from server.store import Store, down, messages, sessions, stations
+from server.store import Store, content, down, messages, sessions, stations
 from server.times import ZONE
 
 if TYPE_CHECKING:
@@ -143,6 +143,7 @@ def night(store: Store, manifests: dict[str, Manifest], now: int) -> None:
         sessions.expire(conn, now)
         down.prune(conn, now)
         messages.expire(conn, now)
+        content.prune_generations(conn)
     store.checkpoint(empty=True)
 
 

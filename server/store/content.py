@@ -1,18 +1,21 @@
 """Collections that headquarters fills and stations replicate: rows with revisions, deletes as tombstones."""
 
 import json
+import secrets
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 import msgspec
-from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy import Connection, delete, func, insert, select, update
 
 from server.store import changes
 from server.store.schema import collection as collections
 from server.store.schema import content
+from server.store.schema import content_generation as generations
 from server.store.upsert import upsert
 
 PAGE: Final = 1000
+KEPT: Final = 100_000  # revisions back; who has been away for longer begins from nothing
 
 Row = dict[str, Any]
 
@@ -27,13 +30,17 @@ class Changed(msgspec.Struct, frozen=True):
 
 
 class Page(msgspec.Struct, frozen=True):
-    """Changes after a revision. With `more`, ask again from `revision`; with `reset`, first forget all."""
+    """Changes after a revision. With `more`, ask again from `revision`; with `reset`, first forget all.
+
+    `generation` is to be named with `revision` when asking on: it says whose revision it is.
+    """
 
     revision: int
     upserts: list[Row]
     deletes: list[str]
     more: bool
     reset: bool = False
+    generation: str = ""
 
 
 def put(
@@ -84,13 +91,17 @@ def remove(conn: Connection, collection: str, keys: Iterable[str], scope: str = 
     return len(gone)
 
 
-def since(conn: Connection, collection: str, revision: int, station: str, limit: int = PAGE) -> Page:
+def since(
+    conn: Connection, collection: str, revision: int, station: str, limit: int = PAGE, generation: str = ""
+) -> Page:
     """What a station must change to come from `revision` to the present, at most `limit` rows of it.
 
-    A revision that this database has not reached yet, as after a restore, is answered with everything.
+    A revision of another generation, as after a restore, is answered with everything; so is one that this
+    database has not reached yet.
     """
     current = revision_of(conn, collection)
-    reset = revision > current
+    foreign = revision > 0 and generation not in ("", generation_of(conn, collection, revision))
+    reset = foreign or revision > current
     start = 0 if reset else revision
     found = conn.execute(
         select(content.c.key, content.c.body, content.c.revision, content.c.deleted)
@@ -106,12 +117,14 @@ def since(conn: Connection, collection: str, revision: int, station: str, limit:
     ).all()
     more = len(found) > limit
     found = found[:limit]
+    reached = found[-1].revision if more else current
     return Page(
-        revision=found[-1].revision if more else current,
+        revision=reached,
         upserts=[json.loads(row.body) for row in found if not row.deleted],
         deletes=[row.key for row in found if row.deleted],
         more=more,
         reset=reset,
+        generation=generation_of(conn, collection, reached),
     )
 
 
@@ -142,6 +155,21 @@ def revision_of(conn: Connection, collection: str) -> int:
     """The collection's revision; 0 if it has never had a row."""
     found = select(collections.c.revision).where(collections.c.name == collection)
     return conn.scalar(found) or 0
+
+
+def generation_of(conn: Connection, collection: str, revision: int) -> str:
+    """The id of the change that this revision is of; empty if there is none."""
+    made = select(generations.c.generation).where(
+        generations.c.collection == collection, generations.c.revision >= revision
+    )
+    return conn.scalar(made.order_by(generations.c.revision).limit(1)) or ""
+
+
+def prune_generations(conn: Connection) -> None:
+    """Forget the generations of revisions that are long past."""
+    for name, revision in revisions(conn).items():
+        old = (generations.c.collection == name, generations.c.revision < revision - KEPT)
+        conn.execute(delete(generations).where(*old))
 
 
 def revisions(conn: Connection) -> dict[str, int]:
@@ -201,4 +229,6 @@ def _lock(conn: Connection, collection: str) -> int:
 
 def _advance(conn: Connection, collection: str, revision: int) -> None:
     conn.execute(update(collections).where(collections.c.name == collection).values(revision=revision))
+    made = {"collection": collection, "revision": revision, "generation": secrets.token_hex(8)}
+    conn.execute(insert(generations).values(**made))
     changes.bump(conn, "content")

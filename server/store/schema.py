@@ -235,7 +235,7 @@ request = Table(
     Column("holds_sealed", Boolean, nullable=False),  # until they are made empty
     Column("status", Text),  # NULL: nobody has answered yet
     Column("answer", Text),  # JSON
-    Column("tries", Integer, nullable=False),  # of the service, without an answer
+    Column("tries", Integer, nullable=False),  # of its service, the first one included
     PrimaryKeyConstraint("station", "id"),
     Index(
         "ix_request_waiting",
@@ -347,6 +347,17 @@ content = Table(
         sqlite_where=text("deleted_at IS NOT NULL"),
         postgresql_where=text("deleted_at IS NOT NULL"),
     ),
+)
+
+#: A random id for each change of a collection, at the revision it led to. It tells a revision from one of the
+#: same number in a history that a restored backup has cut off.
+content_generation = Table(
+    "content_generation",
+    metadata,
+    Column("collection", String(64), nullable=False),
+    Column("revision", BigInteger, nullable=False),
+    Column("generation", String(16), nullable=False),
+    PrimaryKeyConstraint("collection", "revision"),
 )
 
 media = Table(

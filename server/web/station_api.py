@@ -39,13 +39,17 @@ class Claimed(BaseModel):
 
 
 class Page(BaseModel):
-    """Changes of a collection after `since`; with `reset` everything older is to be forgotten."""
+    """Changes of a collection after `since`; with `reset` everything older is to be forgotten.
+
+    `generation` belongs to `revision`: name both when asking on.
+    """
 
     revision: int
     upserts: list[dict[str, Any]]
     deletes: list[str]
     more: bool
     reset: bool = False
+    generation: str = ""
 
 
 _token = HTTPBearer(auto_error=False, description="`<station>:<token>` as claimed")
@@ -100,14 +104,18 @@ def claim(request: Request, code: Annotated[str, Body(embed=True, max_length=32)
 
 @router.get("/content/{collection}", response_model=Page)
 def changes(
-    request: Request, station: Station, collection: str, since: Annotated[int, Query(ge=0)] = 0
+    request: Request,
+    station: Station,
+    collection: str,
+    since: Annotated[int, Query(ge=0)] = 0,
+    generation: Annotated[str, Query(max_length=64)] = "",
 ) -> Response:
     """What changed in a collection after revision `since`, at most 1,000 rows; ask on while `more`."""
     site = sites.of(request)
     if collection != stations.PROFILE and content_of(site.manifests, collection) is None:
         raise Refusal(404, "error.collection")
     with site.store.read() as conn:
-        page = content.since(conn, collection, since, station)
+        page = content.since(conn, collection, since, station, generation=generation)
     # Already checked on the way in: a second validation of 1,000 rows would only cost time.
     return Response(msgspec.json.encode(page), media_type="application/json")
 

@@ -112,6 +112,46 @@ def test_a_server_set_back_replaces_everything_at_once(open_content: Open, web: 
     assert [row["post_id"] for row in open_content().rows(NAME)] == ["x", "y"]
 
 
+def test_the_generation_is_said_again_and_after_a_restore_everything_is_replaced(
+    open_content: Open, web: Web
+) -> None:
+    content = open_content()
+    web.give(f"{POSTS}?since=0", page(9, "a", "b", generation="g1"))
+    assert content.sync([NAME])
+    again = open_content()
+    # Headquarters was set back and is further than we are: our rows are of a history that is no more.
+    web.give(f"{POSTS}?since=9&generation=g1", page(7, "x", reset=True, more=True, generation="g2"))
+    web.give(f"{POSTS}?since=7&generation=g2", page(12, "y", generation="g3"))
+    web.give(f"{POSTS}?since=12&generation=g3", page(12, generation="g3"))
+    assert again.sync([NAME])
+    assert again.sync([NAME])
+    assert ids(again) == ["x", "y"]
+    assert [row["post_id"] for row in open_content().rows(NAME)] == ["x", "y"]
+
+
+def test_a_replica_of_an_earlier_release_learns_the_generation(open_content: Open, web: Web) -> None:
+    content = open_content()
+    web.give(f"{POSTS}?since=0", page(9, "a"))
+    assert content.sync([NAME])
+    web.give(f"{POSTS}?since=9", page(9, generation="g1"))
+    assert content.sync([NAME])
+    web.give(f"{POSTS}?since=9&generation=g1", page(10, "b", generation="g2"))
+    assert content.sync([NAME])
+    assert ids(content) == ["a", "b"]
+
+
+def test_headquarters_set_back_while_it_answers_is_asked_from_the_beginning(
+    open_content: Open, web: Web
+) -> None:
+    content = open_content()
+    web.give(f"{POSTS}?since=0", page(9, "a", generation="g1"))
+    assert content.sync([NAME])
+    web.give(f"{POSTS}?since=9&generation=g1", page(7, "x", reset=True, more=True, generation="g2"))
+    web.give(f"{POSTS}?since=7&generation=g2", page(3, "z", reset=True, generation="g3"))
+    assert content.sync([NAME])
+    assert ids(content) == ["z"]
+
+
 @pytest.mark.parametrize(
     "garbage",
     [
@@ -124,6 +164,7 @@ def test_a_server_set_back_replaces_everything_at_once(open_content: Open, web: 
         b'{"revision": 5, "upserts": [{"post_id": 7}]}',
         b'{"revision": 5, "upserts": [{"post_id": "c"}, {"post_id": ""}]}',
         b'{"revision": 1, "more": true}',
+        b'{"revision": 5, "generation": "a b&c"}',
         b"[" * 100_000,
         b"\xff\xfe",
     ],

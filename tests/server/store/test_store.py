@@ -1,6 +1,8 @@
 """The tables and what is kept in them."""
 
 import io
+import shutil
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -10,16 +12,23 @@ from itertools import count
 from pathlib import Path
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
 from argon2 import PasswordHasher
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from sqlalchemy import create_engine, select
 from sqlalchemy.dialects import postgresql
+from sqlalchemy.pool import StaticPool
 from sqlalchemy.schema import CreateIndex, CreateTable
 
 from server.errors import ClaimError, Locked, NotFound, Refused
-from server.store import Store, audit, content, media, offices, sessions, stations, users
+from server.manifests import read_all
+from server.services import booking
+from server.store import Store, audit, content, media, offices, schema, sessions, stations, users
+from server.store.engine import MIGRATIONS
 from server.store.schema import metadata
 
 NOW = 1_800_000_000_000
@@ -54,6 +63,34 @@ class TestTables:
             assert str(CreateTable(table).compile(dialect=dialect))
             for index in table.indexes:
                 assert str(CreateIndex(index).compile(dialect=dialect))
+
+    def test_what_an_earlier_release_kept_is_brought_up_to_this_one(self, tmp_path: Path) -> None:
+        with sqlite3.connect(tmp_path / "headquarters.sqlite", isolation_level=None) as db:
+            engine = create_engine("sqlite://", creator=lambda: db, poolclass=StaticPool)
+            with engine.connect() as conn:
+                config = Config()
+                config.set_main_option("script_location", str(MIGRATIONS))
+                config.attributes["connection"] = conn
+                command.upgrade(config, "0001")
+            station = "'st-1', '', '', '', '', '[]', 0" + ", NULL" * 7
+            db.execute(f"INSERT INTO station VALUES ({station})")
+            asked = "'st-1', ?, 'legal_aid', 'place_booking', 'booking', 0, 0, ?, 'confirmed', '{}'"
+            booked = "'legal_aid.slots', ?, 0, '1', 'st-1', ?, '', 'sealed', 'legal', ?, 0, '{}'"
+            for id_, state in (("r1", "done"), ("r2", "open")):
+                db.execute(f"INSERT INTO request VALUES ({asked})", [id_, '{"contact": "sealed"}'])
+                db.execute(f"INSERT INTO booking VALUES (NULL, {booked})", [id_, id_, state])
+            db.execute("INSERT INTO collection VALUES ('x.y', 3, 3)")
+        store = Store(tmp_path)
+        manifests, _ = read_all()
+        with store.write() as conn:
+            booking.forget_contacts(conn, manifests)
+            kept = conn.execute(select(schema.request.c.id, schema.request.c.d)).all()
+            contacts = conn.execute(select(schema.booking.c.request, schema.booking.c.contact)).all()
+            page = content.since(conn, "x.y", 3, "st-1")
+        assert sorted(map(tuple, kept)) == [("r1", '{"contact": ""}'), ("r2", '{"contact": "sealed"}')]
+        assert sorted(map(tuple, contacts)) == [("r1", ""), ("r2", "sealed")]
+        assert page.generation
+        store.close()
 
     def test_an_error_rolls_everything_back(self, store: Store) -> None:
         def half() -> None:
@@ -157,13 +194,72 @@ class TestContent:
         assert page.upserts == [{"id": "a"}]
         assert page.revision == 1
 
+    def test_after_a_restore_a_revision_that_was_overtaken_is_answered_with_everything(
+        self, store: Store, tmp_path: Path
+    ) -> None:
+        def put(into: Store, *keys: str) -> None:
+            for key in keys:
+                with into.write() as conn:
+                    content.put(conn, "x.y", "id", [{"id": key}])
+
+        put(store, "a", "b")
+        with store.read() as conn:
+            early = content.since(conn, "x.y", 0, "st-1")
+        store.checkpoint(empty=True)
+        shutil.copytree(store.data_dir, tmp_path / "backup")
+        put(store, "lost", "lost too")
+        with store.read() as conn:
+            late = content.since(conn, "x.y", early.revision, "st-1", generation=early.generation)
+        assert [row["id"] for row in late.upserts] == ["lost", "lost too"]
+
+        restored = Store(tmp_path / "backup")
+        put(restored, "c", "d", "e")
+        with restored.read() as conn:
+            again = content.since(conn, "x.y", late.revision, "st-1", generation=late.generation)
+            # Who had seen nothing that is lost goes on as if nothing had been.
+            on = content.since(conn, "x.y", early.revision, "st-1", generation=early.generation)
+            old = content.since(conn, "x.y", late.revision, "st-1")
+            then = content.since(conn, "x.y", again.revision, "st-1", generation=again.generation)
+        assert (again.reset, [row["id"] for row in again.upserts]) == (True, ["a", "b", "c", "d", "e"])
+        assert (on.reset, [row["id"] for row in on.upserts]) == (False, ["c", "d", "e"])
+        assert not old.reset  # a station of an earlier release names no generation
+        assert (then.reset, then.upserts, then.generation) == (False, [], again.generation)
+        restored.close()
+
+    def test_every_page_has_the_generation_of_the_change_it_ends_in(self, store: Store) -> None:
+        with store.write() as conn:
+            content.put(conn, "x.y", "id", [{"id": key} for key in "abc"])
+            content.put(conn, "x.y", "id", [{"id": "d"}])
+            first = content.since(conn, "x.y", 0, "st-1", limit=2)
+            second = content.since(conn, "x.y", 2, "st-1", limit=2, generation=first.generation)
+            assert not first.reset
+            assert not second.reset
+            assert [row["id"] for row in second.upserts] == ["c", "d"]
+            assert first.generation != second.generation
+
+    def test_generations_are_kept_as_far_back_as_stations_may_stay_away(
+        self, store: Store, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(content, "KEPT", 2)
+        with store.write() as conn:
+            pages = []
+            for key in "abcdef":
+                content.put(conn, "x.y", "id", [{"id": key}])
+                pages.append(content.since(conn, "x.y", 0, "st-1"))
+            content.prune_generations(conn)
+            asked = [
+                content.since(conn, "x.y", page.revision, "st-1", generation=page.generation)
+                for page in pages
+            ]
+        assert [page.reset for page in asked] == [True, True, True, False, False, False]
+
     @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
     @given(steps=st.lists(st.tuples(STEPS, st.sampled_from("abcdef"), st.integers(0, 3)), max_size=25))
     def test_a_replica_that_follows_revisions_is_always_the_same(
         self, store: Store, steps: list[tuple[str, str, int]]
     ) -> None:
         replica: dict[str, dict[str, object]] = {}
-        name, revision = f"x.{next(NUMBERS)}", 0
+        name, revision, generation = f"x.{next(NUMBERS)}", 0, ""
         with store.write() as conn:
             for what, key, n in [*steps, ("look", "a", 0)]:
                 if what == "put":
@@ -173,11 +269,12 @@ class TestContent:
                 else:
                     more = True
                     while more:
-                        page = content.since(conn, name, revision, "st-1", limit=2)
+                        page = content.since(conn, name, revision, "st-1", 2, generation)
+                        assert not page.reset
                         replica.update({row["id"]: row for row in page.upserts})
                         for gone in page.deletes:
                             replica.pop(gone, None)
-                        revision, more = page.revision, page.more
+                        revision, generation, more = page.revision, page.generation, page.more
             assert replica == content.keyed(conn, name)
 
 

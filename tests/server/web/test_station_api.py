@@ -94,6 +94,16 @@ def test_a_revision_from_the_future_resets(station: TestClient, town: Town) -> N
     assert (page["reset"], page["revision"], len(page["upserts"])) == (True, 1, 1)
 
 
+def test_a_revision_of_another_generation_resets(station: TestClient, town: Town) -> None:
+    town.post("J1")
+    town.post("J2")
+    ours = station.get("/station/v1/content/jobs.posts").json()["generation"]
+    path = "/station/v1/content/jobs.posts?since=2&generation="
+    assert not station.get(path + ours).json()["reset"]
+    foreign = station.get(path + "0123456789abcdef").json()
+    assert (foreign["reset"], foreign["generation"], len(foreign["upserts"])) == (True, ours, 2)
+
+
 def test_content_comes_in_pages(station: TestClient, town: Town) -> None:
     with town.store.write() as conn:
         content.put(conn, "jobs.posts", "job_id", [{"job_id": f"J{n:04}"} for n in range(2300)])
