@@ -33,6 +33,7 @@ WAITING_BYTES: Final = 64 * 1024 * 1024  # beyond it frames are dropped unread; 
 POLL_S: Final = 0.5
 WATCH_S: Final = 5.0
 CHECKPOINT_S: Final = 10.0
+WAITING_S: Final = 180.0  # between tries of what a service could not answer
 RECONNECT_S: Final = (0.5, 15.0)
 
 
@@ -183,7 +184,7 @@ class Collector:
         self._client.publish(topics.build(station, "down", self._live.mqtt_prefix), payload, qos=0)
 
     def _run(self) -> None:
-        next_poll = next_watch = next_fold = 0.0
+        next_poll = next_watch = next_fold = next_waiting = 0.0
         while not self._stopping.is_set():
             items = self._drain(POLL_S)
             now = time.monotonic()
@@ -192,6 +193,9 @@ class Collector:
                 if now >= next_poll or any(isinstance(item, _Wake) for item in items):
                     next_poll = now + POLL_S
                     self._poll()
+                if now >= next_waiting:
+                    next_waiting = now + WAITING_S
+                    self._take_waiting()
                 if now >= next_fold:
                     next_fold = now + CHECKPOINT_S
                     self._store.checkpoint()
@@ -303,6 +307,11 @@ class Collector:
             self._downlink.committed()
             self._downlink.pump(self._store, {})
         self._seen = found
+
+    def _take_waiting(self) -> None:
+        if self._ingest.take_waiting(self._wall_ms()):
+            self._downlink.pump(self._store, {})
+            self.wake()
 
     def _watch(self) -> None:
         if self._dropped:

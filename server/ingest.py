@@ -15,16 +15,16 @@ from protocol import messages
 from protocol.errors import EventError, FrameError
 from protocol.frame import Ack, Frame
 from protocol.manifest import Manifest
-from protocol.messages import Event, Fault, Heartbeat, Reply, Request, Unknown
+from protocol.messages import Event, Fault, Heartbeat, Request, Unknown
 from protocol.stream import Receiver
+from server.answers import Answers
 from server.downlink import Downlink
-from server.services import SERVICES, Order, Service
+from server.services import SERVICES, Service
 from server.store import (
     Store,
     faults,
     presence,
     refusals,
-    requests,
     rollups,
     stations,
     streams,
@@ -41,7 +41,6 @@ from server.times import FLOOR_MS, Timekeeper
 log = logging.getLogger(__name__)
 
 RACES: Final = 5
-REQUEST_ID_LETTERS: Final = 64
 
 _KINDS: Final = {
     Event: "event",
@@ -97,9 +96,8 @@ class Ingest:
         services: Mapping[str, Service] = SERVICES,
     ) -> None:
         self._store = store
-        self._manifests = manifests
         self._downlink = downlink
-        self._services = services
+        self._answers = Answers(manifests, services, downlink)
         self._dims = rollups.Dims(manifests)
         self._stations: frozenset[str] = frozenset()
         self._cursors: dict[tuple[str, str], Cursor] = {}
@@ -153,6 +151,10 @@ class Ingest:
             for arrival, _ in decoded:
                 tally.add("store", arrival.station, arrival.payload, repr(err))
             return self._commit([], tally, now)
+
+    def take_waiting(self, now: int) -> bool:
+        """Try again the requests that got no answer; whether a service ran, and may have changed content."""
+        return self._answers.take_waiting(self._store, now)
 
     def _one_by_one(self, decoded: list[tuple[Arrival, Frame]], tally: Tally, now: int) -> Outcome:
         whole = self._commit([], tally, now)
@@ -313,7 +315,7 @@ class Ingest:
                     health = json.dumps(message.health, ensure_ascii=False)
                     batch.marks[station] = (station, at, now, message.version, health)
             elif isinstance(message, Request):
-                valid = self._request(conn, batch.tally, station, message, at, now)
+                valid = self._answers.take(conn, batch.tally, station, message, at, now)
                 batch.outcome.served = True
             elif isinstance(message, Fault):
                 faults.store(conn, station, at, message)
@@ -323,52 +325,6 @@ class Ingest:
             rows.append(
                 (stream, number, _KINDS.get(type(message), "unknown"), valid, at, clock, now, body.decode())
             )
-
-    def _request(
-        self, conn: Connection, tally: Tally, station: str, asked: Request, at: int, now: int
-    ) -> bool:
-        """Answer a request in this transaction; whether it fits its manifest."""
-        if not 1 <= len(asked.id) <= REQUEST_ID_LETTERS:
-            tally.add("undeclared_request", station, problem="a request id has 1 to 64 letters")
-            return False
-        reply = requests.answered(conn, station, asked.id)
-        valid = True
-        if reply is None and not requests.seen(conn, station, asked.id):
-            reply, valid = self._serve(conn, tally, station, asked, at, now)
-        if reply is not None:
-            self._downlink.say(conn, station, [reply], now)
-        return valid
-
-    def _serve(
-        self, conn: Connection, tally: Tally, station: str, asked: Request, at: int, now: int
-    ) -> tuple[Reply | None, bool]:
-        refused = Reply(
-            at=now, id=asked.id, plugin=asked.plugin, name=asked.name, status="refused", d={"why": "unknown"}
-        )
-        manifest = self._manifests.get(asked.plugin)
-        try:
-            if manifest is None:
-                raise EventError(f"there is no plugin '{asked.plugin}' here", plugin=asked.plugin)
-            kind = manifest.check_request(asked.name, asked.d)
-        except EventError as err:
-            tally.add("undeclared_request", station, problem=str(err))
-            return refused, False
-        requests.store(conn, station, asked, kind, at, now)
-        service = self._services.get(kind.service)
-        if service is None:
-            tally.add("no_service", station, problem=f"there is no service '{kind.service}'")
-            return None, True  # stored; answered when the service exists
-        try:
-            with conn.begin_nested():
-                reply = service(conn, Order(station, asked, manifest, kind, now))
-        except OperationalError:
-            raise
-        except Exception as err:
-            log.exception("Service %s failed for request %s of %s", kind.service, asked.id, station)
-            tally.add("service_failed", station, problem=repr(err))
-            return None, True
-        requests.answer(conn, station, reply)
-        return reply, True
 
     def _cursor(self, conn: Connection, station: str, name: str, now: int) -> Cursor | None:
         """The cursor of a stream, begun if new; None if the stream belongs to another station."""

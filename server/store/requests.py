@@ -13,6 +13,7 @@ from protocol.messages import Reply, Request
 from protocol.sealed import blank, blanked
 from server.store.schema import message, request, stream
 
+WAITING: Final = 500  # requests that are tried again at a time
 _CLOCK_MS: Final = 24 * 3600 * 1000  # by which the server's own clock may have been set back
 
 
@@ -35,7 +36,7 @@ def store(conn: Connection, station: str, asked: Request, kind: RequestKind, at:
             received_at=now,
             d=json.dumps(asked.d, ensure_ascii=False),
             holds_sealed=any(asked.d.get(name) for name in kind.sealed),
-            tries=0,
+            tries=1,
         )
     )
 
@@ -60,6 +61,34 @@ def answered(conn: Connection, station: str, request_id: str) -> Reply | None:
         return None
     d: dict[str, Any] = json.loads(found.answer)
     return Reply(id=request_id, plugin=found.plugin, name=found.name, status=found.status, d=d)
+
+
+def waiting(conn: Connection) -> list[tuple[str, str]]:
+    """The oldest requests without an answer: station and id."""
+    # Written out, as SQLite uses the partial index only for what it can read in the statement.
+    found = select(request.c.station, request.c.id).where(request.c.status.is_(None))
+    return [
+        (row.station, row.id) for row in conn.execute(found.order_by(request.c.received_at).limit(WAITING))
+    ]
+
+
+def try_again(conn: Connection, station: str, request_id: str) -> tuple[Request, int] | None:
+    """A request without an answer, and how often it is tried with this time; None if it has one."""
+    mine = (request.c.station == station, request.c.id == request_id, request.c.status.is_(None))
+    # The update comes first: of two collectors one waits here for the other, and then finds the answer.
+    conn.execute(update(request).where(*mine).values(tries=request.c.tries + 1))
+    found = conn.execute(select(request).where(*mine)).one_or_none()
+    if found is None:
+        return None
+    asked = Request(
+        at=found.at,
+        id=request_id,
+        plugin=found.plugin,
+        name=found.name,
+        service=found.service,
+        d=json.loads(found.d),
+    )
+    return asked, found.tries
 
 
 def holding_sealed() -> Select[Any]:

@@ -8,7 +8,8 @@ import pytest
 
 from protocol import messages
 from protocol.frame import Ack
-from protocol.messages import Event
+from protocol.messages import Event, Reply
+from server.services import SERVICES
 from server.store import content, stations, streams, watermarks
 from tests.server.headquarters import SLOTS, Office, eventually
 from tests.server.station_client import StationClient, wall_ms
@@ -166,6 +167,25 @@ def test_a_reply_leaves_at_once_and_a_repeated_request_gets_the_same_one(nats_of
         again = station.reply()
         assert (again.id, again.status, again.d) == (first.id, first.status, first.d)
     assert took < 1.0  # on a busy machine; alone it is some 15 ms
+
+
+def test_what_a_service_could_not_answer_is_answered_after_a_restart(
+    nats_office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nats_office.slot("S1")
+    booking = SERVICES["booking"]
+
+    def broken(*_: object) -> Reply:
+        raise RuntimeError("a service with a fault")
+
+    with nats_office.station("st-1") as station:
+        monkeypatch.setitem(SERVICES, "booking", broken)
+        station.book("S1", "r-1")
+        station.acked()
+        monkeypatch.setitem(SERVICES, "booking", booking)
+        nats_office.restart()
+        reply = station.reply()
+    assert (reply.id, reply.status) == ("r-1", "confirmed")
 
 
 def test_replies_that_the_station_did_not_get_come_again(nats_office: Office) -> None:

@@ -11,7 +11,7 @@ import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import select
+from sqlalchemy import Connection, select
 
 from protocol import frame as frames
 from protocol import messages
@@ -50,11 +50,14 @@ class Line:
         for name in ("st-1", "st-2") if stations_too else ():
             with self.store.write() as conn:
                 stations.claim(conn, stations.add(conn, name, name=name, now=NOW - 1000), NOW - 1000)
-        self.downlink = Downlink(lambda to, data: self.sent.append((to, frames.decode(data))), lambda: NOW)
-        self.ingest = self.another()
+        self.restart()
 
     def another(self) -> Ingest:
         return Ingest(self.store, self.manifests, self.downlink)
+
+    def restart(self) -> None:
+        self.downlink = Downlink(lambda to, data: self.sent.append((to, frames.decode(data))), lambda: NOW)
+        self.ingest = self.another()
 
     def put(
         self,
@@ -272,6 +275,59 @@ class TestRequests:
         with line.store.read() as conn:
             day = queries._bookings(conn, 0, NOW * 2)
         assert (day.waiting, day.confirmed) == (1, 0)
+
+    def asked(self, line: Line, ingest: Ingest) -> None:
+        d = {"slot": "S1", "matter": "wages"}
+        asked = Request(id="r", plugin="legal_aid", name="place_booking", service="booking", d=d)
+        ingest.take([line.put(asked)])
+        assert line.replies() == []
+
+    def test_a_request_that_waits_is_answered_when_its_service_is_there(self, line: Line) -> None:
+        self.asked(line, Ingest(line.store, line.manifests, line.downlink, {}))
+        line.restart()  # with the service
+        assert line.ingest.take_waiting(NOW)
+        assert [(each.id, each.status, each.d) for each in line.replies()] == [
+            ("r", "refused", {"why": "no_such_slot"})
+        ]
+        assert not line.ingest.take_waiting(NOW)
+
+    def test_after_five_tries_the_visitor_is_told(self, line: Line) -> None:
+        tries = []
+
+        def broken(*_: object) -> messages.Reply:
+            tries.append(1)
+            raise RuntimeError("a service with a fault")
+
+        ingest = Ingest(line.store, line.manifests, line.downlink, {"booking": broken})
+        self.asked(line, ingest)
+        for _ in range(3):
+            assert ingest.take_waiting(NOW)
+        assert line.replies() == []
+        assert ingest.take_waiting(NOW)
+        assert [(each.id, each.status, each.d) for each in line.replies()] == [
+            ("r", "refused", {"why": "unavailable"})
+        ]
+        assert len(tries) == 5
+        assert line.refused() == {("service_failed", "st-1"): 5}
+        assert not ingest.take_waiting(NOW)
+
+    def test_an_answer_that_cannot_be_stored_leaves_the_other_requests_theirs(
+        self, line: Line, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        asked = Request(id="r", plugin="legal_aid", name="place_booking", service="booking", d={})
+        asked = msgspec.structs.replace(asked, d={"slot": "S1", "matter": "wages"})
+        also = msgspec.structs.replace(asked, id="r2")
+        Ingest(line.store, line.manifests, line.downlink, {}).take([line.put(asked, also)])
+        say = line.downlink.say
+
+        def cannot(conn: Connection, station: str, said: list[Reply], now: int) -> None:
+            say(conn, station, said, now)
+            if said[0].id == "r":
+                raise OverflowError("Python int too large to convert to SQLite INTEGER")
+
+        monkeypatch.setattr(line.downlink, "say", cannot)
+        assert line.ingest.take_waiting(NOW)
+        assert [each.id for each in line.replies()] == ["r2"]
 
 
 class TestAfterARestore:
