@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from kiosk import claim, presets, pulse, quarantine, tables, ui_thread
+from kiosk.aloud import Aloud
 from kiosk.blame import Journal
 from kiosk.clock import Clock, SystemClock
 from kiosk.content import Content
@@ -91,6 +92,7 @@ class Runtime:
             speak=self._speak,
             shell=shell or NoShell(),
         )
+        self.aloud = Aloud(options.data / "speech", self.place.pool, player, lambda: self.session)
         known = [(each.plugin, each.version) for each in quarantine.read(options.quarantine)]
         self.host = PluginHost(
             options.plugins,
@@ -136,8 +138,10 @@ class Runtime:
 
     def end_session(self) -> None:
         """The visitor has gone: every plugin forgets, another session begins."""
+        ended = self.session
         self.host.call_all("session_ended")
         self.place.session = Session.fresh(self.clock)
+        self.aloud.end(ended)
 
     def scanned(self, code: str) -> str | None:
         """A code was scanned: the id of the plugin that took it."""
@@ -145,8 +149,7 @@ class Runtime:
 
     def speak(self, text: str) -> None:
         """Read aloud for the shell, in the language of the session."""
-        language = self.session.language
-        self.place.pool.run("shell", lambda: self._say(text, language))
+        self.aloud.say(text)
 
     # beginning and end
 
@@ -169,6 +172,7 @@ class Runtime:
         _or_go_on(self.settings.load())
         _or_go_on(self.content.load())
         self.library.load()
+        self.aloud.clear()
         self._say_deaths()
         self.host.load()
         self.content.declare(each.manifest for each in self.host.plugins)
@@ -256,6 +260,7 @@ class Runtime:
         self.host.call_all("teardown")
         self.place.pool.close()
         self.place.player.close()
+        self.aloud.clear()
         self.database.close()
 
     def heartbeat(self) -> None:
@@ -355,16 +360,6 @@ class Runtime:
 
     def _speak(self, station: Station, text: str) -> None:
         self.speak(text)
-
-    def _say(self, text: str, language: str) -> None:
-        from kiosk.speech import Speech, SpeechError
-
-        try:
-            clip = Speech(self.options.data / "speech").clip(text, language)
-        except SpeechError as err:
-            log.warning("not read aloud: %s", err)
-            return
-        self.place.player.say(clip)
 
     def _say_deaths(self) -> None:
         """Tell headquarters what the supervisor has left word of."""

@@ -1,4 +1,4 @@
-"""Reading aloud: text to a cached sound file, by espeak-ng.
+"""Reading aloud: text to a sound file kept for the visit, by espeak-ng.
 
 Its Mandarin voice reads many characters as Latin letters, so it is given pinyin with tone numbers. All of
 this takes a moment (pypinyin alone 0.6 s to load): call `Speech.clip` off the UI thread.

@@ -3,6 +3,7 @@
 import hashlib
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -17,6 +18,7 @@ from kiosk.plugin_host import PluginHost
 from kiosk.quarantine import Culprit
 from kiosk.runtime import Runtime
 from kiosk.shell import NoShell
+from kiosk.speech import Speech
 from kiosk.testing import FakePlayer
 from protocol.messages import Event, Fault, Heartbeat, Poke, Reply, Request
 from tests.kiosk import plugin_folder
@@ -395,6 +397,43 @@ def test_the_end_of_a_session_is_told_to_all_and_wipes_it(site: Site) -> None:
     assert runtime.session.facts == {}
     assert runtime.session.id != before
     assert runtime.host["desk"].station.session is runtime.session
+
+
+def test_what_was_read_aloud_is_gone_from_the_disk_after_the_visit(site: Site) -> None:
+    folder = site.data / "speech"
+    (folder / "earlier").mkdir(parents=True)
+    (folder / "earlier" / "a.wav").touch()
+    runtime = site.start()
+    assert not folder.exists()
+    player: Any = runtime.place.player
+    runtime.speak("您的号码")
+    until(lambda: player.asked)
+    [(what, clip)] = player.asked
+    assert (what, clip.read_bytes()[:4]) == ("say", b"RIFF")
+    runtime.end_session()
+    assert runtime.place.pool.idle()
+    assert list(folder.iterdir()) == []
+
+
+def test_what_is_still_being_read_when_the_visitor_goes_is_neither_kept_nor_heard(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clip, making, gone = Speech.clip, threading.Event(), threading.Event()
+
+    def slow(speech: Speech, text: str, language: str) -> Path:
+        making.set()
+        assert gone.wait(15)
+        return clip(speech, text, language)
+
+    monkeypatch.setattr(Speech, "clip", slow)
+    runtime = site.start()
+    runtime.speak("您的号码")
+    assert making.wait(15)
+    runtime.end_session()
+    gone.set()
+    assert runtime.place.pool.idle()
+    assert runtime.place.player.asked == []  # type: ignore[attr-defined]
+    assert list((site.data / "speech").iterdir()) == []
 
 
 def test_a_code_goes_to_the_plugin_that_takes_it(site: Site) -> None:
