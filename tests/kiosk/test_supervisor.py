@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -59,11 +60,13 @@ if what == "segfault":
     journal.enter("bad", "screen", "1.0.0")
     import ctypes; ctypes.string_at(0)
 if what == "hang":
+    busy = threading.Event()
     def work():
         journal.enter("busy", "run", "1.0.0")
+        busy.set()
         time.sleep(60)
     threading.Thread(target=work, daemon=True).start()
-    time.sleep(0.1)
+    busy.wait()
     journal.enter("bad", "touch", "1.0.0")
     time.sleep(60)
 if what == "stubborn":
@@ -282,3 +285,64 @@ def test_damaged_files_of_a_former_life_are_no_obstacle(start: Start, tmp_path: 
     supervised.until_ready()
     assert supervised.end() == 0
     assert quarantine.read(tmp_path / "quarantine.json") == []
+
+
+FORKING = """
+import os, sys, threading
+from pathlib import Path
+from kiosk.supervisor import Files, Supervisor, Timing
+
+folder = Path(sys.argv[1])
+
+def first(fd):
+    (folder / "first").write_text(str(os.getpid()))
+    os.write(fd, b"r")
+    if sys.argv[2] == "crash":
+        os.kill(os.getpid(), 9)
+    while True:  # until nobody reads
+        threading.Event().wait(0.02)
+        os.write(fd, b"r")
+
+def command(plan, fd):
+    return [sys.executable, "-c", "print('anew', flush=True)"]
+
+print("status", Supervisor(command, Files.below(folder), Timing(restart=0.05), first=first).run(), flush=True)
+"""
+
+
+@pytest.mark.parametrize("what", ["crash", "supervisor killed", "asked to end"])
+def test_the_first_child_needs_no_python_of_its_own_and_later_ones_start_anew(
+    tmp_path: Path, what: str
+) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-c", FORKING, str(tmp_path), what], cwd=ROOT, stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout
+    with process, process.stdout:
+        if what != "crash":
+            first = tmp_path / "first"
+            wait_until(lambda: first.is_file() and first.read_text() != "")
+            child = int(first.read_text())
+            process.kill() if what == "supervisor killed" else process.terminate()
+            wait_until(lambda: not Path(f"/proc/{child}").exists() or "Z" in _state(child))
+        said = process.stdout.read().split("\n")
+    expected = {
+        "crash": ["anew", "status 0", ""],
+        "supervisor killed": [""],
+        "asked to end": ["status 0", ""],
+    }
+    assert said == expected[what]
+
+
+def _state(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except FileNotFoundError:
+        return "Z"
+
+
+def wait_until(condition: Callable[[], object], timeout: float = 15.0) -> None:
+    end = time.monotonic() + timeout
+    while not condition():
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.01)
