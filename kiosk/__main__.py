@@ -1,12 +1,15 @@
 """`python -m kiosk`: the station. By default a supervisor that keeps the screen process alive."""
 
 import argparse
+import dataclasses
 import logging
 import os
 import sys
 from pathlib import Path
 
 from kiosk.options import HEARTBEAT, SHIPPED, Options
+
+ZONE = Options.zone
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -24,7 +27,7 @@ def main(argv: list[str] | None = None) -> int:
         allow_plain=given.allow_plain,
         safe_mode=given.safe_mode,
         please_call=given.please_call,
-        zone=given.zone,
+        zone=given.zone or ZONE,
         pulse_fd=given.pulse_fd,
         idle_seconds=given.idle,
         countdown_seconds=given.countdown,
@@ -116,7 +119,10 @@ def _supervise(options: Options, arguments: list[str]) -> int:
         line += ["--please-call"] if plan.please_call else []
         return line
 
-    return Supervisor(command, Files.below(options.data)).run()
+    def first(fd: int) -> int:
+        return _screen(dataclasses.replace(options, pulse_fd=fd))
+
+    return Supervisor(command, Files.below(options.data), first=first).run()
 
 
 def _without_claim(arguments: list[str]) -> list[str]:
@@ -188,7 +194,7 @@ def _parser() -> argparse.ArgumentParser:
         help="store a setting at each start, such as broadcast.volume=50; may be given several times",
     )
     add("--size", type=_size, metavar="WxH", help="a window of this size instead of the whole screen")
-    add("--zone", type=_zone, default="Asia/Shanghai", help="the station's time zone (%(default)s)")
+    add("--zone", type=_zone, default=None, help=f"the station's time zone ({ZONE})")
     add(
         "--heartbeat",
         type=_seconds,
