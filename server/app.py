@@ -143,6 +143,7 @@ def night(store: Store, manifests: dict[str, Manifest], now: int) -> None:
         sessions.expire(conn, now)
         down.prune(conn, now)
         messages.expire(conn, now)
+        content.prune(conn, now)
         content.prune_generations(conn)
     store.checkpoint(empty=True)
 

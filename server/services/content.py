@@ -88,7 +88,7 @@ def import_file(
             stays = {str(row[declared.key]) for row in rows}
             gone = [key for key in content.keyed(conn, collection) if key not in stays]
             changed = Changed(
-                changed.added, changed.changed, changed.same, content.remove(conn, collection, gone)
+                changed.added, changed.changed, changed.same, content.remove(conn, collection, gone, now=now)
             )
     return Report(collection, len(rows), True, changed, tuple(problems))
 

@@ -184,7 +184,7 @@ def renew(conn: Connection, manifests: Mapping[str, Manifest], now: int) -> None
         slots = plan(parse(text), today, DAYS, kept)
         content.put(conn, collection, declared.key, (slot.row() for slot in slots))
         stays = {slot.id for slot in [*slots, *kept]}
-        content.remove(conn, collection, (key for key in old if key not in stays))
+        content.remove(conn, collection, (key for key in old if key not in stays), now=now)
 
 
 class _Taken:

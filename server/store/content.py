@@ -2,7 +2,8 @@
 
 import json
 import secrets
-from collections.abc import Iterable, Mapping
+import time
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any, Final
 
 import msgspec
@@ -15,6 +16,9 @@ from server.store.schema import content_generation as generations
 from server.store.upsert import upsert
 
 PAGE: Final = 1000
+TOMBSTONE_MS: Final = 30 * 24 * 3600 * 1000
+_BELOW: Final = "p"  # no hexadecimal digit, and so in no generation
+_KEYS: Final = 500  # looked up at a time: databases limit the parameters of a statement
 KEPT: Final = 100_000  # revisions back; who has been away for longer begins from nothing
 
 Row = dict[str, Any]
@@ -47,8 +51,9 @@ def put(
     conn: Connection, collection: str, key: str, rows: Iterable[Mapping[str, Any]], scope: str = ""
 ) -> Changed:
     """Add or replace rows by their field `key`. Rows that are the same already keep their revision."""
-    old = _bodies(conn, collection, scope)
+    rows = list(rows)
     revision = first = _lock(conn, collection)
+    old = _bodies(conn, collection, scope, {str(row[key]) for row in rows})
     added = same = 0
     new: dict[str, dict[str, Any]] = {}
     for row in rows:
@@ -73,19 +78,23 @@ def put(
     return Changed(added, revision - first - added, same)
 
 
-def remove(conn: Connection, collection: str, keys: Iterable[str], scope: str = "") -> int:
-    """Delete rows, leaving tombstones; how many were there."""
-    there = _bodies(conn, collection, scope)
-    gone = [key for key in dict.fromkeys(keys) if key in there]
+def remove(
+    conn: Connection, collection: str, keys: Iterable[str], scope: str = "", now: int | None = None
+) -> int:
+    """Delete rows, leaving tombstones of this time (ms; by default the clock's); how many were there."""
+    wanted = dict.fromkeys(keys)
+    there = _bodies(conn, collection, scope, wanted)
+    gone = [key for key in wanted if key in there]
     if not gone:
         return 0
+    deleted_at = time.time_ns() // 1_000_000 if now is None else now
     revision = _lock(conn, collection)
     for key in gone:
         revision += 1
         conn.execute(
             update(content)
             .where(content.c.collection == collection, content.c.scope == scope, content.c.key == key)
-            .values(body="{}", revision=revision, deleted=True)
+            .values(body="{}", revision=revision, deleted=True, deleted_at=deleted_at)
         )
     _advance(conn, collection, revision)
     return len(gone)
@@ -97,12 +106,17 @@ def since(
     """What a station must change to come from `revision` to the present, at most `limit` rows of it.
 
     A revision of another generation, as after a restore, is answered with everything; so is one that this
-    database has not reached yet.
+    database has not reached yet, or whose tombstones are partly gone. Whoever begins from nothing misses no
+    tombstone that is gone already: the generation of an unfinished page then also says up to where.
     """
-    current = revision_of(conn, collection)
-    foreign = revision > 0 and generation not in ("", generation_of(conn, collection, revision))
-    reset = foreign or revision > current
+    current, pruned = revision_of(conn, collection), _pruned(conn, collection)
+    named, _, nothing_below = generation.partition(_BELOW)
+    foreign = revision > 0 and named not in ("", generation_of(conn, collection, revision))
+    stale = 0 < revision < pruned and nothing_below != str(pruned)
+    reset = foreign or stale or revision > current
     start = 0 if reset else revision
+    if stale and not named:
+        limit = current  # who names no generation cannot ask on: everything at once
     found = conn.execute(
         select(content.c.key, content.c.body, content.c.revision, content.c.deleted)
         .where(
@@ -124,8 +138,19 @@ def since(
         deletes=[row.key for row in found if row.deleted],
         more=more,
         reset=reset,
-        generation=generation_of(conn, collection, reached),
+        generation=generation_of(conn, collection, reached)
+        + (f"{_BELOW}{pruned}" if reached < pruned else ""),
     )
+
+
+def prune(conn: Connection, now: int) -> int:
+    """Let go of tombstones older than 30 days; how many. Who was away for longer begins from nothing."""
+    old = (content.c.deleted_at.is_not(None), content.c.deleted_at < now - TOMBSTONE_MS)
+    upto = select(content.c.collection, func.max(content.c.revision)).where(*old)
+    for name, revision in conn.execute(upto.group_by(content.c.collection)).all():
+        here = (collections.c.name == name, collections.c.pruned < revision)
+        conn.execute(update(collections).where(*here).values(pruned=revision))
+    return conn.execute(delete(content).where(*old)).rowcount
 
 
 def rows(conn: Connection, collection: str, scope: str = "") -> list[Row]:
@@ -210,11 +235,24 @@ def _canonical(row: Mapping[str, Any]) -> str:
     return json.dumps(row, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
 
 
-def _bodies(conn: Connection, collection: str, scope: str) -> dict[str, str]:
+def _bodies(
+    conn: Connection, collection: str, scope: str, keys: Collection[str] | None = None
+) -> dict[str, str]:
+    """The rows of a scope, or those of them that have these keys."""
     found = select(content.c.key, content.c.body).where(
         content.c.collection == collection, content.c.scope == scope, content.c.deleted.is_(False)
     )
-    return {key: body for key, body in conn.execute(found)}
+    if keys is None:
+        return {key: body for key, body in conn.execute(found)}
+    each, bodies = list(keys), dict[str, str]()
+    for n in range(0, len(each), _KEYS):
+        chosen = found.where(content.c.key.in_(each[n : n + _KEYS]))
+        bodies |= {key: body for key, body in conn.execute(chosen)}
+    return bodies
+
+
+def _pruned(conn: Connection, collection: str) -> int:
+    return conn.scalar(select(collections.c.pruned).where(collections.c.name == collection)) or 0
 
 
 def _lock(conn: Connection, collection: str) -> int:

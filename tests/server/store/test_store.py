@@ -19,7 +19,7 @@ from alembic.migration import MigrationContext
 from argon2 import PasswordHasher
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import create_engine, select
+from sqlalchemy import create_engine, event, select
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.pool import StaticPool
 from sqlalchemy.schema import CreateIndex, CreateTable
@@ -276,6 +276,63 @@ class TestContent:
                             replica.pop(gone, None)
                         revision, generation, more = page.revision, page.generation, page.more
             assert replica == content.keyed(conn, name)
+
+    def test_a_put_reads_no_more_than_its_own_rows(self, store: Store) -> None:
+        read = []
+        with store.write() as conn:
+            content.put(conn, "x.y", "id", [{"id": str(n)} for n in range(1200)])
+            event.listen(conn, "before_cursor_execute", lambda *about: read.append((about[2], about[3])))
+            assert content.put(conn, "x.y", "id", [{"id": "7", "n": 1}]) == content.Changed(changed=1)
+        looked = [values for statement, values in read if "content.body" in statement]
+        assert [each[-1] for each in looked] == ["7"]
+
+    def test_many_rows_are_put_and_removed_at_once(self, store: Store) -> None:
+        rows = [{"id": str(n)} for n in range(1200)]
+        with store.write() as conn:
+            assert content.put(conn, "x.y", "id", rows).added == 1200
+            assert content.put(conn, "x.y", "id", rows).same == 1200
+            assert content.remove(conn, "x.y", [row["id"] for row in rows] + ["no such"]) == 1200
+
+    def test_a_tombstone_lasts_for_thirty_days_and_who_comes_later_begins_anew(self, store: Store) -> None:
+        with store.write() as conn:
+            content.put(conn, "x.y", "id", [{"id": "a"}, {"id": "b"}, {"id": "c"}])
+            before = content.since(conn, "x.y", 0, "st-1")
+            content.remove(conn, "x.y", ["a"], now=NOW)
+            after = content.since(conn, "x.y", 0, "st-1")
+            assert content.prune(conn, NOW + content.TOMBSTONE_MS) == 0
+            assert content.since(conn, "x.y", before.revision, "st-1").deletes == ["a"]
+            assert content.prune(conn, NOW + content.TOMBSTONE_MS + 1) == 1
+            late = content.since(conn, "x.y", before.revision, "st-1", generation=before.generation)
+            nameless = content.since(conn, "x.y", before.revision, "st-1", limit=1)
+            there = content.since(conn, "x.y", after.revision, "st-1", generation=after.generation)
+        for page in (late, nameless):
+            assert (page.reset, page.more, page.revision) == (True, False, after.revision)
+            assert page.upserts == [{"id": "b"}, {"id": "c"}]
+        assert (there.reset, there.upserts, there.deletes) == (False, [], [])
+
+    def test_a_row_that_is_there_again_is_no_tombstone(self, store: Store) -> None:
+        with store.write() as conn:
+            content.put(conn, "x.y", "id", [{"id": "a"}])
+            content.remove(conn, "x.y", ["a"], now=NOW)
+            content.put(conn, "x.y", "id", [{"id": "a"}])
+            assert content.prune(conn, NOW + 2 * content.TOMBSTONE_MS) == 0
+            assert content.rows(conn, "x.y") == [{"id": "a"}]
+
+    def test_who_begins_from_nothing_below_a_pruned_revision_comes_to_the_end(self, store: Store) -> None:
+        with store.write() as conn:
+            content.put(conn, "x.y", "id", [{"id": key} for key in "abcdef"])
+            content.remove(conn, "x.y", ["a"], now=NOW)
+            content.prune(conn, 2 * NOW)
+            found, page = [], content.since(conn, "x.y", 0, "st-1", limit=2)
+            found += page.upserts
+            content.remove(conn, "x.y", ["b"], now=2 * NOW)
+            while page.more:
+                page = content.since(conn, "x.y", page.revision, "st-1", 2, page.generation)
+                assert not page.reset
+                found += page.upserts
+            assert [row["id"] for row in found] == ["b", "c", "d", "e", "f"]
+            assert page.deletes == ["b"]
+            assert page.generation == content.generation_of(conn, "x.y", page.revision)
 
 
 class TestMedia:
