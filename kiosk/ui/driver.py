@@ -28,7 +28,7 @@ from kivy.graphics.opengl import glFinish
 from kivy.uix.widget import Widget
 
 from kiosk import ui_thread
-from kiosk.ui import picture, seeing
+from kiosk.ui import picture, screen, seeing
 from kiosk.ui.screen import ServiceScreen
 from kiosk.ui.theme import theme
 from kiosk.ui.touch import Fingers
@@ -142,7 +142,8 @@ class Driver:
 
     def _texts(self, command: Answer, done: Done) -> None:
         names = list(seeing.named(self._root))
-        done({"ok": True, "texts": seeing.texts(self._root), "names": names})
+        aloud = list(screen.texts(self._root))
+        done({"ok": True, "texts": seeing.texts(self._root), "names": names, "aloud": aloud})
 
     def _widgets(self, command: Answer, done: Done) -> None:
         found = seeing.described(self._root)

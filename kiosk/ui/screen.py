@@ -57,7 +57,7 @@ class ServiceScreen(BoxLayout):
         """Language, large text, content or `station.refresh()`: show what is true now."""
 
     def spoken(self) -> str:
-        """What is read aloud: by default every text on the screen, from the top."""
+        """What is read aloud: by default every text on the screen from the top, but nothing personal."""
         return "\n".join(dict.fromkeys(texts(self)))
 
     def retranslate(self) -> None:
@@ -67,8 +67,11 @@ class ServiceScreen(BoxLayout):
 
 
 def texts(root: Widget) -> Iterator[str]:
-    """The visible texts below a widget, from the top."""
-    if root.opacity == 0:
+    """The visible texts below a widget, from the top, that others in the room may hear.
+
+    What is `personal` is left out with all below it: pads are, and a screen says so of its own texts.
+    """
+    if root.opacity == 0 or getattr(root, "personal", False):
         return
     if isinstance(root, Label) and root.text.strip() and not hasattr(root, "sign"):
         yield root.text

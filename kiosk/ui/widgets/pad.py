@@ -38,6 +38,8 @@ class Pad(BoxLayout):
     key_height = NumericProperty(104)
     key_px = NumericProperty(48)
 
+    #: What is typed is nobody else's business: it is not read aloud, and nor are fifty keys.
+    personal: ClassVar = True
     #: Rows of keys: a character or one of ICONS, or (key, width in columns).
     rows: ClassVar[Sequence[Sequence[str | tuple[str, float]]]] = ()
 

@@ -20,11 +20,13 @@ class Tappable(Widget):
     """A mixin with `on_release`. `name` finds it (tests, the demo); `pressed` is true under a finger.
 
     With `once` a second tap is ignored until `rearm` is called: while the first is being handled.
+    What is `personal` is not read aloud.
     """
 
     name = StringProperty("")
     pressed = BooleanProperty(False)
     once = BooleanProperty(False)
+    personal = BooleanProperty(False)
 
     __events__ = ("on_release",)
     _last: ClassVar[tuple[str, float, float, float]] = ("", 0.0, 0.0, 0.0)

@@ -21,7 +21,8 @@ class WrapText(Label):
     """A label as wide as it is given and as high as its text needs; `max_lines` of 0 sets no limit.
 
     `size_px` is the type size on the design screen, `weight` is "regular" or "bold". With `fixed_height` the
-    parent decides the height. `lines` is what is drawn, `cut` whether some of the text is not.
+    parent decides the height. `lines` is what is drawn, `cut` whether some of the text is not. What is
+    `personal` is not read aloud.
     """
 
     font_size: Any  # Kivy's, declared for the type checker
@@ -30,6 +31,7 @@ class WrapText(Label):
     weight = StringProperty("regular")
     size_px = NumericProperty(40)
     cut = BooleanProperty(False)
+    personal = BooleanProperty(False)
 
     #: What a subclass looks like unless told otherwise; `ink` names a colour of the palette.
     look: ClassVar[dict[str, Any]] = {}

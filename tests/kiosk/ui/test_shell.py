@@ -176,3 +176,21 @@ def test_the_screen_of_last_resort_names_the_manager(tmp_path: Path) -> None:
     with Kiosk(data, ["--please-call"], home=False) as kiosk:
         kiosk.wait(text="请联系站长", seconds=20)
         assert "13800001234" in kiosk.texts()
+
+
+def test_what_a_visitor_types_and_what_a_screen_calls_personal_is_not_read_aloud(tmp_path: Path) -> None:
+    folder = tmp_path / "plugins"
+    plugin(folder, "asks", "self.add_widget(Factory.NumberPad(name='asks.pad', hint='number'))", 10)
+    screen = folder / "asks" / "screen.py"
+    personal = 'self.said = Factory.BodyText(text="0", personal=True)'
+    screen.write_text(screen.read_text().replace('self.said = Factory.BodyText(text="0")', personal))
+    with Kiosk(claimed(tmp_path / "data"), plugins=[folder]) as kiosk:
+        kiosk.tap(name="home.asks")
+        assert "0" in kiosk.texts()
+        kiosk.tap(name="asks.press")
+        for digit in "138":
+            kiosk.tap(name=f"asks.pad.{digit}")
+        answer = kiosk.do(do="texts")
+        assert "138" in answer["texts"]
+        assert {"press", "never"} <= set(answer["aloud"])
+        assert not {"138", "0", "1", "number"} & set(answer["aloud"])
