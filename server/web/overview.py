@@ -20,6 +20,7 @@ Range = Literal["today", "day", "week", "month"]
 #: Ranges that have a button; a single day has the date field.
 RANGES: Final[tuple[Range, ...]] = ("today", "week", "month")
 
+_REFUSED_MS: Final = 24 * 3600 * 1000
 _TODO_SHOWN: Final = 6
 _SHADES: Final = 5
 _MINUTE: Final = 60_000
@@ -119,7 +120,7 @@ def view(site: Site, conn: Connection, shown: Range, day: date, tr: Words) -> Vi
         bars=bars,
         services=services,
         most_opened=max((each.opened for each in services), default=1) or 1,
-        todo=tuple(_todo(site, found, here, tr)),
+        todo=tuple(_todo(site, conn, found, here, tr)),
         cells=tuple(_cells(here, tr)),
     )
 
@@ -154,13 +155,16 @@ def _finished(service: Service, tr: Words) -> str:
     return f"{service.finished * 100 // ended}%" if ended else tr("none_yet")
 
 
-def _todo(site: Site, found: Overview, here: list[StationLine], tr: Words) -> Iterator[Todo]:
+def _todo(
+    site: Site, conn: Connection, found: Overview, here: list[StationLine], tr: Words
+) -> Iterator[Todo]:
     if site.live.stale_since is not None:
         at = site.local(site.live.stale_since).strftime("%H:%M")
         yield Todo("database-alert", tr("todo.stale", time=at), tr("todo.stale_line"))
     if not site.live.broker_connected:
         yield Todo("lan-disconnect", tr("todo.broker"), tr("todo.broker_line"))
-    every = [*_failed(site, found, here, tr), *_lost(site, found, here, tr)]
+    refused = _refused(site, conn, found, here, tr)
+    every = [*_failed(site, found, here, tr), *refused, *_lost(site, found, here, tr)]
     yield from every[:_TODO_SHOWN]
     if (more := len(every) - _TODO_SHOWN) > 0:
         yield Todo("dots-horizontal", tr("todo.more", n=more))
@@ -182,6 +186,28 @@ def _failed(site: Site, found: Overview, here: list[StationLine], tr: Words) -> 
                 n=each.times,
             ),
             tr("todo.fault_line", where=each.place, kind=each.kind),
+        )
+
+
+def _refused(
+    site: Site, conn: Connection, found: Overview, here: list[StationLine], tr: Words
+) -> Iterator[Todo]:
+    """What was turned away in the last day: who, how often, and what to do."""
+    names = {each.id: each.name for each in here}
+    for each in queries.refusals(conn):
+        if found.now - each["last_at"] > _REFUSED_MS:
+            continue
+        reason = each["reason"] if f"todo.refused.{each['reason']}" in tr.texts else "other"
+        yield Todo(
+            "alert",
+            tr(
+                f"todo.refused.{reason}",
+                station=names.get(each["station"], each["station"]) or tr("unknown"),
+                n=each["n"],
+                time=_time(site, each["last_at"], found.now),
+                reason=each["reason"],
+            ),
+            tr(f"todo.refused_line.{reason}"),
         )
 
 

@@ -5,6 +5,8 @@ import re
 import pytest
 from fastapi.testclient import TestClient
 
+from server.store import refusals
+from server.store.refusals import Tally
 from tests.server.web.town import DAY, HOUR, Town
 
 MINUTE = 60_000
@@ -125,6 +127,20 @@ def test_faults_and_lost_stations_are_to_be_looked_after(browser: TestClient, mo
     page = browser.get("/").text
     assert "west 站 找活干 10:02 出错 3 次" in page
     assert "north 站 失联 106 分钟，最后完整到 08:38" in page
+
+
+def test_what_was_turned_away_is_said_with_what_to_do(browser: TestClient, morning: Town) -> None:
+    tally = Tally()
+    tally.add("unknown_station", "stranger-<1>")
+    tally.add("clone", "west", problem="two boots")
+    tally.add("gzip", "east")
+    with morning.store.write() as conn:
+        refusals.store(conn, tally, morning.now() - 5 * MINUTE)
+    page = browser.get("/").text
+    assert "没登记的站点 stranger-&lt;1&gt; 发来 1 次数据，没有收" in page
+    assert "用新的领取码重新设置" in page
+    assert "west 站 有两台机器在用同一份数据" in page
+    assert "east 站 有 1 条数据没有计入（gzip）" in page
 
 
 def test_a_missing_broker_and_a_stuck_database_are_said(browser: TestClient, morning: Town) -> None:
