@@ -5,8 +5,8 @@ from kiosk.ui.overlay import Countdown, Dialog, FallbackCard
 from kiosk.ui.words import Words
 
 
-def manager(words: Words, profile: Profile) -> Dialog:
-    """Whom to call, and when somebody is there."""
+def manager(words: Words, profile: Profile, claimed: bool = True) -> Dialog:
+    """Whom to call, and when somebody is there; while the station is not claimed, the way to its set-up."""
     phone = profile.manager_phone
     return Dialog(
         icon="phone",
@@ -15,6 +15,7 @@ def manager(words: Words, profile: Profile) -> Dialog:
         figure=phone,
         note=words("hours", hours=profile.hours) if profile.hours else "",
         button=words("close"),
+        second="" if claimed else words("setup_open"),
     )
 
 

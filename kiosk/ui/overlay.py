@@ -9,6 +9,7 @@ from kivy.uix.floatlayout import FloatLayout
 from kiosk.tile import Stage
 from kiosk.ui.stage_view import StageView
 from kiosk.ui.widgets import load_rules
+from kiosk.ui.widgets.button import SecondaryButton
 
 
 class Overlay(FloatLayout):
@@ -30,7 +31,7 @@ class Overlay(FloatLayout):
 
 
 class Dialog(Overlay):
-    """A card over the dimmed screen with one button; `on_close` tells that it was tapped."""
+    """A card over the dimmed screen; `on_close` tells of its button, `on_choose` of a second one above it."""
 
     icon = StringProperty("")
     title = StringProperty("")
@@ -38,11 +39,22 @@ class Dialog(Overlay):
     figure = StringProperty("")
     note = StringProperty("")
     button = StringProperty("")
+    second = StringProperty("")
 
-    __events__ = ("on_close",)
+    __events__ = ("on_close", "on_choose")
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        if self.second:
+            button = SecondaryButton(name="shell.second", text=self.second)
+            button.fbind("on_release", lambda _: self.dispatch("on_choose"))
+            self.ids.card.add_widget(button, index=1)
 
     def on_close(self) -> None:
         """The button was tapped."""
+
+    def on_choose(self) -> None:
+        """The second button was tapped."""
 
 
 class Countdown(Overlay):

@@ -50,6 +50,7 @@ class Shell:
         self._flush = Clock.create_trigger(self._refresh_dirty, -1)
         self._mistakes: list[float] = []
         self._setup: SetupScreen | None = None
+        self._optional = False  # the set-up was put off: who opens it again may also leave it
         self._countdown: Countdown | None = None
         self._front: Front
         self._runtime: Runtime
@@ -165,10 +166,21 @@ class Shell:
         from kiosk.ui.setup_screen import SetupScreen
 
         theme.service = "brand"
-        self._setup = SetupScreen(self._runtime, self.words)
-        self._setup.fbind("on_claimed", lambda _: self.home())
-        self._setup.fbind("on_later", lambda _: self.home())
-        self.root.show(self._setup)
+        self._uncover()
+        setup = self._setup = SetupScreen(self._runtime, self.words)
+        setup.fbind("on_claimed", lambda _: self._claimed())
+        setup.fbind("on_later", lambda _: self._put_off())
+        self.root.show(setup)
+
+    def _put_off(self) -> None:
+        self._optional = True
+        self.home()
+
+    def _claimed(self) -> None:
+        if self._setup is not None:
+            self.home()
+        elif self._service is None:
+            self._front.fill()  # claimed after all, while a visitor was busy: say it, and leave him be
 
     def _show_fallback(self) -> None:
         if self._service is not None:
@@ -246,7 +258,9 @@ class Shell:
     def _show_manager(self) -> None:
         from kiosk.ui import dialogs
 
-        self._cover(dialogs.manager(self.words, self._runtime.profile))
+        dialog = dialogs.manager(self.words, self._runtime.profile, self._runtime.credentials is not None)
+        dialog.fbind("on_choose", lambda _: self._show_setup())
+        self._cover(dialog)
 
     def _explain_code(self) -> None:
         from kiosk.ui import dialogs
@@ -260,7 +274,7 @@ class Shell:
     # what goes on by itself
 
     def _tick(self) -> None:
-        if self._setup is not None:
+        if self._setup is not None and not self._optional:
             self._idle.restart(time.monotonic())
             return
         now = time.monotonic()

@@ -1,5 +1,7 @@
 """The first start of a machine that is no station yet."""
 
+import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -61,3 +63,43 @@ def test_the_station_works_unclaimed_and_says_so(tmp_path: Path) -> None:
     with Kiosk(tmp_path / "data", plugins=[folder]) as kiosk:
         kiosk.wait(text="这台机器还没有认领")
         kiosk.tap(name="home.alpha")
+
+
+def test_setting_up_put_off_is_found_again_at_the_manager(tmp_path: Path) -> None:
+    folder = tmp_path / "plugins"
+    write(folder, "alpha")
+    with Web() as web, Kiosk(tmp_path / "data", ["--server", web.url], plugins=[folder]) as kiosk:
+        web.give("/station/v1/claim", CREDENTIALS)
+        kiosk.tap(name="shell.manager")
+        kiosk.tap(text="设置本站")
+        kiosk.wait(name="setup.later")
+        kiosk.tap(name="setup.later")
+        kiosk.tap(name="shell.manager")
+        kiosk.tap(name="shell.second")
+        type_in(kiosk, "setup.code", "12345678")
+        kiosk.tap(name="setup.code.done")
+        kiosk.wait(name="home.alpha")
+        kiosk.tap(name="shell.manager")
+        assert "shell.second" not in kiosk.names()
+
+
+def test_claiming_that_ends_after_the_setup_was_left_throws_nobody_out(tmp_path: Path) -> None:
+    folder = tmp_path / "plugins"
+    write(folder, "alpha")
+    answer, data = threading.Event(), tmp_path / "data"
+    with Web() as web, Kiosk(data, ["--server", web.url], plugins=[folder], home=False) as kiosk:
+        web.answers["/station/v1/claim"] = lambda asked: answer.wait(20) and asked.reply(200, CREDENTIALS)
+        kiosk.wait(name="setup.code.1", seconds=20)
+        type_in(kiosk, "setup.code", "12345678")
+        kiosk.tap(name="setup.code.done")
+        kiosk.tap(name="setup.later")
+        kiosk.tap(name="home.alpha")
+        kiosk.wait(name="shell.finish")
+        answer.set()
+        end = time.monotonic() + 10
+        while claim.load(data) is None:
+            assert time.monotonic() < end, "never claimed"
+        kiosk.wait(name="shell.finish")
+        kiosk.tap(name="shell.finish")
+        kiosk.wait(name="home.alpha")
+        kiosk.wait(gone="这台机器还没有认领")
