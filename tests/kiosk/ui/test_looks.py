@@ -47,7 +47,7 @@ def faults(kiosk: Kiosk, size: tuple[int, int]) -> list[str]:
 def _overlap(one: dict[str, Any], other: dict[str, Any]) -> bool:
     (left, bottom, right, top), (left2, bottom2, right2, top2) = one["box"], other["box"]
     across = min(right, right2) - max(left, left2)
-    return across > 1 and min(top, top2) - max(bottom, bottom2) > LEADING
+    return bool(across > 1 and min(top, top2) - max(bottom, bottom2) > LEADING)
 
 
 @pytest.mark.parametrize("size", [PORTRAIT, LANDSCAPE], ids=["portrait", "landscape"])
