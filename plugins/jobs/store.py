@@ -142,7 +142,7 @@ class Store:
 
 
 def _load(db: "sqlite_utils.Database", oldest: int) -> dict[str, int]:
-    from sqlite_utils import Migrations
+    from kiosk.migrations import Migrations
 
     migrations = Migrations("jobs")
 
