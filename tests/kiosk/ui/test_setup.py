@@ -9,7 +9,7 @@ import pytest
 from kiosk import claim
 from kiosk.testing_ui import Kiosk
 from tests.kiosk.plugin_folder import write
-from tests.kiosk.web import Web
+from tests.kiosk.web import Handler, Web
 
 pytestmark = pytest.mark.window
 
@@ -87,8 +87,13 @@ def test_claiming_that_ends_after_the_setup_was_left_throws_nobody_out(tmp_path:
     folder = tmp_path / "plugins"
     write(folder, "alpha")
     answer, data = threading.Event(), tmp_path / "data"
+
+    def late(asked: Handler) -> None:
+        answer.wait(20)
+        asked.reply(200, CREDENTIALS)
+
     with Web() as web, Kiosk(data, ["--server", web.url], plugins=[folder], home=False) as kiosk:
-        web.answers["/station/v1/claim"] = lambda asked: answer.wait(20) and asked.reply(200, CREDENTIALS)
+        web.answers["/station/v1/claim"] = late
         kiosk.wait(name="setup.code.1", seconds=20)
         type_in(kiosk, "setup.code", "12345678")
         kiosk.tap(name="setup.code.done")
