@@ -38,7 +38,8 @@ def _import_widgets() -> None:
 
 def _package(file: str) -> str:
     """The package whose `plugin` module is this file: an installed plugin is not below `plugins`."""
-    for name, module in list(sys.modules.items()):
+    # A copy in one step: other threads import meanwhile.
+    for name, module in sys.modules.copy().items():
         if name.endswith(".plugin") and getattr(module, "__file__", None) == file:
             return name.removesuffix(".plugin")
     return ""
