@@ -296,35 +296,53 @@ class Ingest:
         rows, counts, dims, stream = batch.rows, batch.counts, self._dims, cursor.id
         for number, raw in enumerate(raws, first):
             # The hot loop of the server: plain tuples, and the common kind first.
-            message, body, valid = messages.decode(raw), bytes(raw), True
+            message, valid = messages.decode(raw), True
             if isinstance(message, Unknown):
                 # A later release's type, or damage: kept as it came, in its place.
+                body = bytes(raw)
                 batch.tally.add("unknown_message", station, body, message.problem)
                 rows.append(_as_unknown(stream, number, time.last_at, now, body))
                 continue
             at, clock = time.judge(message.at, message.up)
             if isinstance(message, Event):
+                kind = "event"
                 try:
                     key = (at - at % HOUR_MS, station, message.plugin, message.name, dims.of(message))
                     counts[key] = counts.get(key, 0) + 1
                 except EventError as err:
                     valid = False
-                    batch.tally.add("undeclared_event", station, body, str(err))
-            elif isinstance(message, Heartbeat):
-                if clock != "unsure":
-                    health = json.dumps(message.health, ensure_ascii=False)
-                    batch.marks[station] = (station, at, now, message.version, health)
-            elif isinstance(message, Request):
-                valid = self._answers.take(conn, batch.tally, station, message, at, now)
-                batch.outcome.served = True
-            elif isinstance(message, Fault):
-                faults.store(conn, station, at, message)
+                    batch.tally.add("undeclared_event", station, bytes(raw), str(err))
             else:
-                valid = False
-                batch.tally.add("wrong_way", station, body, "a message that only headquarters sends")
-            rows.append(
-                (stream, number, _KINDS.get(type(message), "unknown"), valid, at, clock, now, body.decode())
-            )
+                kind = _KINDS.get(type(message), "unknown")
+                valid = self._rare(conn, batch, message, raw, arrival, at, clock)
+            rows.append((stream, number, kind, valid, at, clock, now, str(raw, "utf-8")))
+
+    def _rare(
+        self,
+        conn: Connection,
+        batch: _Batch,
+        message: messages.Message,
+        raw: msgspec.Raw,
+        arrival: Arrival,
+        at: int,
+        clock: str,
+    ) -> bool:
+        """What any message but an event brings about; whether it is one that a station may send."""
+        station, now = arrival.station, arrival.at
+        if isinstance(message, Heartbeat):
+            if clock != "unsure":
+                health = json.dumps(message.health, ensure_ascii=False)
+                batch.marks[station] = (station, at, now, message.version, health)
+        elif isinstance(message, Request):
+            batch.outcome.served = True
+            return self._answers.take(conn, batch.tally, station, message, at, now)
+        elif isinstance(message, Fault):
+            faults.store(conn, station, at, message)
+        else:
+            reason = "a message that only headquarters sends"
+            batch.tally.add("wrong_way", station, bytes(raw), reason)
+            return False
+        return True
 
     def _cursor(self, conn: Connection, station: str, name: str, now: int) -> Cursor | None:
         """The cursor of a stream, begun if new; None if the stream belongs to another station."""

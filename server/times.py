@@ -6,7 +6,7 @@ boot was, whatever the wall clock said then or says now.
 """
 
 from dataclasses import dataclass
-from typing import Final, Literal, NamedTuple
+from typing import Final, Literal
 
 #: The local time of stations and their rotas.
 ZONE: Final = "Asia/Shanghai"
@@ -17,11 +17,8 @@ TOLERANCE_MS: Final = 60_000  # a wall clock this close is right; networks and N
 FLOOR_MS: Final = 1_767_225_600_000  # 2026-01-01: no station of this software is older
 
 
-class Stamp(NamedTuple):
-    """A time in ms since 1970 and how it was found."""
-
-    at: int
-    clock: Clock
+#: A time in ms since 1970 and how it was found; a plain tuple, as one is made for every message.
+Stamp = tuple[int, Clock]
 
 
 @dataclass
@@ -52,4 +49,4 @@ class Timekeeper:
             at = arrived
         if at > self.last_at:
             self.last_at = at
-        return Stamp(at, clock)
+        return at, clock

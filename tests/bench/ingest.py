@@ -1,6 +1,6 @@
 """Events a second that one collector takes in durably over real MQTT, against a plain loop.
 
-Ours: the real collector, four stations that speak the real protocol, timed from the first frame to the last
+Ours: the real collector, twelve stations that speak the real protocol, timed from the first frame to the last
 acknowledgement, which the collector gives after its commit. The other: paho and sqlite-utils with one commit
 a message, timed from its first to its last commit. Same broker, same events, both files on the same disk.
 """
@@ -23,8 +23,8 @@ from tests.bench.measure import Figure, interleaved
 from tests.bench.simulated import SimulatedStation, drain
 
 ROUNDS = 5
-STATIONS = 4
-EVENTS = 20_000  # a station and round
+STATIONS = 12
+EVENTS = 8_000  # a station and round
 NAIVE_EVENTS = 2_000
 TRADES = ("delivery", "courier", "sanitation", "trucker")
 

@@ -23,9 +23,9 @@ class SimulatedStation:
 
     def __init__(self, station: str, password: str, port: int, said: Sequence[Up]) -> None:
         self.drained = threading.Event()
-        self._station, self._bodies = station, [msgspec.Raw(messages.encode(each)) for each in said]
-        self._stream, self._boot = secrets.token_hex(8), secrets.token_hex(8)
-        self._sender = Sender(last=len(self._bodies), random=random.random)
+        self._station, self._stream = station, secrets.token_hex(8)
+        self._frames = _frames(self._stream, [msgspec.Raw(messages.encode(each)) for each in said])
+        self._sender = Sender(last=len(said), random=random.random)
         self._client = mqtt.Client(CallbackAPIVersion.VERSION2, client_id=station, protocol=mqtt.MQTTv311)
         self._client.username_pw_set(station, password)
         self._client.on_connect = self._connected
@@ -68,24 +68,30 @@ class SimulatedStation:
 
     def _pump(self) -> None:
         while (first := self._sender.due(time.monotonic())) is not None:
-            bodies: list[msgspec.Raw] = []
-            size = 0
-            for body in self._bodies[first - 1 : first - 1 + FRAME_MESSAGES]:
-                size += len(body)
-                if bodies and size > FRAME_BYTES:
-                    break
-                bodies.append(body)
-            frame = Frame(
-                v=frames.VERSION,
-                stream=self._stream,
-                first=first,
-                boot=self._boot,
-                sent=time.time_ns() // 1_000_000,
-                up=time.monotonic_ns() // 1_000_000,
-                msgs=bodies,
-            )
-            self._client.publish(topics.build(self._station, "up"), frames.encode(frame))
-            self._sender.sent(first + len(bodies) - 1, time.monotonic())
+            payload, last = self._frames[first]
+            self._client.publish(topics.build(self._station, "up"), payload)
+            self._sender.sent(last, time.monotonic())
+
+
+def _frames(stream: str, bodies: Sequence[msgspec.Raw]) -> dict[int, tuple[bytes, int]]:
+    """All frames by their first number, with their last; packed beforehand, as each station packs its own.
+
+    The receiver acknowledges whole frames, so no other cut is ever asked for.
+    """
+    boot, found, first = secrets.token_hex(8), {}, 1
+    while first <= len(bodies):
+        size, count = 0, 0
+        for body in bodies[first - 1 : first - 1 + FRAME_MESSAGES]:
+            size += len(body)
+            if count and size > FRAME_BYTES:
+                break
+            count += 1
+        wall, up = time.time_ns() // 1_000_000, time.monotonic_ns() // 1_000_000
+        run = list(bodies[first - 1 : first - 1 + count])
+        frame = Frame(v=frames.VERSION, stream=stream, first=first, boot=boot, sent=wall, up=up, msgs=run)
+        found[first] = (frames.encode(frame), first + count - 1)
+        first += count
+    return found
 
 
 def drain(stations: Sequence[SimulatedStation], timeout: float, on_ready: Callable[[], None]) -> None:
