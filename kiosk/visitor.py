@@ -28,7 +28,8 @@ class Visitor:
         self.pictures: list[str] = []
 
     def every_service(self) -> None:
-        """Each service once, with pictures."""
+        """Each service once, with pictures; after the first content has come, as any visitor does."""
+        self.kiosk.wait(text="今日新岗位", seconds=30)
         self.shot("home")
         self.check_in_by_tap("courier")
         self.check_in_by_code("YZ-000123", "trucker")
@@ -78,7 +79,8 @@ class Visitor:
         self.shot("legal-matter")
         self.kiosk.tap(name="legal_aid.wages")
         self.kiosk.wait(name="legal_aid.times.next")
-        slot = next(name for name in self.kiosk.names() if name.startswith("legal_aid.slot."))
+        # The last one offered: the first may begin, and be past, while the visitor still types.
+        slot = [name for name in self.kiosk.names() if name.startswith("legal_aid.slot.")][-1]
         self.kiosk.tap(name=slot)
         self.shot("legal-time")
         self.kiosk.tap(name="legal_aid.times.next")
