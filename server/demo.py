@@ -5,6 +5,7 @@ is compared with what headquarters stored and shows, and the exit status says wh
 DEMO_OUT names another folder than build/demo; what an earlier demo left there is deleted.
 """
 
+import ctypes
 import os
 import secrets
 import shutil
@@ -134,7 +135,8 @@ def _run(children: Children, seconds: float | None) -> int:
     screen = _screen()
     began = time.monotonic()
     if seconds is None:
-        children.start("kiosk", "kiosk", *claim, env=screen)
+        size = ("--size", "1080x1920") if screen else _window()
+        children.start("kiosk", "kiosk", *claim, *size, env=screen)
         _until(lambda: (data / "station.db").exists(), children, "the station")
     else:
         walk = (
@@ -147,8 +149,9 @@ def _run(children: Children, seconds: float | None) -> int:
         )
         visitor = children.start("visitor", "kiosk.visitor", *claim, *walk, env=screen)
     print(f"\n  Headquarters  {dashboard}\n  Log in        {USER}   {password}")
-    offscreen = "  (no display here: it runs offscreen)" if screen else ""
-    print(f"  Station       {STATION} 织东路暖心驿站{offscreen}")
+    where = "" if seconds is None else "  (the visitor's window is offscreen: see the shots)"
+    where = "  (no display here: it runs offscreen)" if screen else where
+    print(f"  Station       {STATION} 织东路暖心驿站{where}")
     print(f"  Logs          {SHOWN}/*.log\n", flush=True)
     if seconds is None:
         print("Ctrl-C ends everything.", flush=True)
@@ -223,6 +226,27 @@ def _screen() -> dict[str, str]:
     if os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"):
         return {}
     return {"SDL_VIDEODRIVER": "offscreen", "SDL_AUDIODRIVER": "dummy"}
+
+
+def _window() -> tuple[str, ...]:
+    """A portrait window that fits on the display, beside the terminal in which Ctrl-C is pressed."""
+    height = int(_display_height() * 0.85)
+    return ("--size", f"{max(320, height * 9 // 16)}x{max(569, height)}")
+
+
+def _display_height() -> int:
+    """In pixels, by the X library that the window needs too; of a common display if it cannot tell."""
+    try:
+        x = ctypes.CDLL("libX11.so.6")
+        x.XOpenDisplay.restype = ctypes.c_void_p
+        display = x.XOpenDisplay(None)
+        if display:
+            height = int(x.XDisplayHeight(ctypes.c_void_p(display), 0))
+            x.XCloseDisplay(ctypes.c_void_p(display))
+            return height
+    except OSError:
+        pass
+    return 1080
 
 
 def _free(port: int) -> int:
