@@ -1,8 +1,8 @@
 """A scripted visitor for the demo: uses every service by real touches, takes pictures on the way.
 
 `python -m kiosk.visitor --data DIR --server URL --claim CODE --shots DIR --seconds 60 --report FILE`
-starts the station itself, walks, writes what was done to the report, and goes on coming back until its
-standard input ends.
+starts the station itself, uses every service, checks in again and again until the seconds are over, writes
+what was done to the report, and leaves the station running until its standard input ends.
 """
 
 import argparse

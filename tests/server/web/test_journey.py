@@ -24,8 +24,7 @@ needs_charts = pytest.mark.skipif(not vendor.has_charts(), reason="npm has not f
 
 @pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
-    if not CHROMIUM.exists():
-        pytest.skip("Debian's chromium is not installed")
+    assert CHROMIUM.exists(), "Debian's chromium is missing: make test installs it"
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
             executable_path=CHROMIUM, args=[*QUIET, "--disable-sync"], chromium_sandbox=False
