@@ -30,7 +30,7 @@ from kiosk.outbox import Outbox, Run
 from protocol import frame as frames
 from protocol import topics
 from protocol.errors import FrameError
-from protocol.stream import Sender
+from protocol.stream import Heard, Sender
 
 if TYPE_CHECKING:
     import paho.mqtt.client as paho
@@ -66,7 +66,7 @@ class Link:
         self._credentials = credentials
         self._letter, self._connected = letter, connected
         self._retry = retry
-        self._sender = Sender(outbox.last, outbox.acked, random.random, max(1, outbox.low))
+        self._sender = Sender(outbox.last, outbox.acked, random.random)
         newest = inbox.newest
         self._ack = frames.Ack(newest, inbox.upto(newest)) if newest else None
         self._ack_due = False
@@ -234,10 +234,10 @@ class Link:
 
     def _acknowledged(self, upto: int, now: float) -> None:
         self._sender.stored(self._outbox.last)
-        if not self._sender.acknowledged(upto, now):
+        if self._sender.acknowledged(upto, now) is Heard.BEYOND:
             log.error("headquarters owns numbers never given here: this is a copy, a new stream begins")
             self._outbox.renew().wait()
-            self._sender = Sender(self._outbox.last, 0, random.random, 1)
+            self._sender = Sender(self._outbox.last, 0, random.random)
             self._kept = 0
         elif upto < self._kept:
             self._outbox.acknowledge(upto).wait()
@@ -257,7 +257,6 @@ class Link:
     def _speak(self, client: "paho.Client", now: float) -> None:
         sender, outbox = self._sender, self._outbox
         sender.stored(outbox.last)
-        sender.let_go(outbox.low)
         while (first := sender.due(now)) is not None:
             run = outbox.run(first, frames.FRAME_MESSAGES, frames.FRAME_BYTES).wait().value
             if run is None:

@@ -1,5 +1,6 @@
 """Bytes to frame and back: JSON, gzipped above 1 KiB, sizes limited before and while decompressing."""
 
+import hashlib
 import re
 import zlib
 from typing import Final
@@ -22,29 +23,50 @@ FRAME_BYTES: Final = 64 * 1024
 _ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,63}")
 
 
-class Ack(msgspec.Struct, frozen=True):
-    """The receiver has stored everything of `stream` up to and with `upto`."""
+class Ack(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The receiver has stored everything of `stream` up to and with `upto`.
+
+    `of` and `run`: the last number and the run of the frame that this answers. With `fork` that frame's
+    messages up to `of` are those that the receiver has, and from `of`+1 on they are others under the same
+    numbers: the sender's disk is a copy, or was set back, and must begin a new stream from there.
+    """
 
     stream: str
     upto: int
+    of: int = 0
+    run: str = ""
+    fork: bool = False
+
+
+class Refusal(msgspec.Struct, frozen=True):
+    """A frame could not be read, for a counted reason; `digest` (see below) says which."""
+
+    reason: str
+    digest: str
 
 
 class Frame(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A run of messages `first`, `first`+1, ... of one stream, and a piggybacked ack of the other.
+    """Messages `first`, `first`+1, ... of one stream, and a piggybacked ack of the other.
 
-    `low`: the lowest number that the sender still keeps; given when `first` is that number, so that a
-    receiver that misses older ones can record them as lost instead of waiting for ever.
+    `run`: the one run of the sender's program that wrote these messages. A run and a number name a message
+    for ever, whatever copies there are of the sender's disk.
+    `gone`: the numbers from `gone` to `first`-1 no longer exist at the sender, so that a receiver that misses
+    them can record them as lost instead of waiting for ever. `low` says the same of everything below `first`,
+    to receivers that do not know `gone`.
     `boot` and `sent` (wall ms at this attempt) and `up` (monotonic ms) let the receiver judge the clock.
     """
 
     v: int
     stream: str
     first: int
+    run: str = ""
     boot: str = ""
     sent: int = 0
     up: int = 0
     ack: Ack | None = None
     low: int = 0
+    gone: int = 0
+    refused: Refusal | None = None
     msgs: list[msgspec.Raw] = []
 
 
@@ -73,18 +95,24 @@ def decode(data: bytes) -> Frame:
         raise FrameError("json", f"not a frame: {err}") from err
     if frame.v != VERSION:
         raise FrameError("version", f"frame version {frame.v}, this release reads {VERSION}")
-    if not (1 <= frame.first <= MAX_NUMBER - len(frame.msgs) and 0 <= frame.low <= frame.first):
+    if not (1 <= frame.first <= MAX_NUMBER - len(frame.msgs) and 0 <= frame.low <= frame.first and 0 <= frame.gone <= frame.first):
         raise FrameError("range", "message numbers out of range")
-    if frame.ack is not None and not 0 <= frame.ack.upto <= MAX_NUMBER:
+    if frame.ack is not None and not all(0 <= n <= MAX_NUMBER for n in (frame.ack.upto, frame.ack.of)):
         raise FrameError("range", "acknowledged number out of range")
     if not (abs(frame.sent) <= MAX_NUMBER and abs(frame.up) <= MAX_NUMBER):
         raise FrameError("range", "time out of range")
     if len(frame.msgs) > MAX_MESSAGES:
         raise FrameError("range", f"{len(frame.msgs)} messages are more than {MAX_MESSAGES}")
-    ids = [frame.stream, *([frame.boot] if frame.boot else []), *([frame.ack.stream] if frame.ack else [])]
+    ids = [frame.stream, *filter(None, [frame.run, frame.boot])]
+    ids += [frame.ack.stream, *filter(None, [frame.ack.run])] if frame.ack else []
     if not all(_ID.fullmatch(each) for each in ids):
-        raise FrameError("range", "an id of a stream or a boot is none")
+        raise FrameError("range", "an id of a stream, a run or a boot is none")
     return frame
+
+
+def digest(data: bytes) -> str:
+    """By what a refusal names the bytes that it refuses."""
+    return hashlib.sha256(data).hexdigest()[:16]
 
 
 def _unzip(data: bytes) -> bytes:

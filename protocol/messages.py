@@ -1,6 +1,6 @@
 """The messages of both streams.
 
-Up, from a station: Event, Request, Heartbeat, Fault. Down, from headquarters: Reply, Poke.
+Up, from a station: Event, Request, Heartbeat, Fault, Loss. Down, from headquarters: Reply, Poke.
 Unknown fields are ignored and unknown types come out as `Unknown`, so that old and new releases speak.
 Times: `at` is the station's wall clock in ms since 1970, `up` its monotonic clock in ms since boot.
 """
@@ -59,6 +59,20 @@ class Fault(_Message, tag="fault", frozen=True):
     trace: list[str] = []
 
 
+class Loss(_Message, tag="loss", frozen=True):
+    """Something that happened between `since` and `until` (ms, corrected by nobody) will never arrive.
+
+    `n` says how many messages, 0 that nobody knows. `why` is one of the station's words: `disk` (could not be
+    stored), `damaged` (the database was), `copy` (the disk is a copy or was set back), `parked` (a message
+    that headquarters cannot read; the station keeps it).
+    """
+
+    why: str
+    n: Annotated[int, msgspec.Meta(ge=0, le=MAX_NUMBER)] = 0
+    since: Ms = 0
+    until: Ms = 0
+
+
 class Reply(_Message, tag="reply", frozen=True):
     """The answer to the request of this id. `status` is one of the service's own words."""
 
@@ -82,7 +96,7 @@ class Unknown(msgspec.Struct, frozen=True):
     problem: str = ""
 
 
-Up = Event | Request | Heartbeat | Fault
+Up = Event | Request | Heartbeat | Fault | Loss
 Down = Reply | Poke
 Message = Up | Down
 

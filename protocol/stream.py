@@ -1,19 +1,27 @@
 """Sender and Receiver of a numbered stream: pure state machines without I/O and without a clock.
 
 The sender's messages are durable before it hears of them; they are let go only after the receiver's own
-cumulative acknowledgement, which the receiver gives after its commit. Neither trusts the carrier.
+cumulative acknowledgement, which the receiver gives after its commit. Neither trusts the carrier, and
+neither trusts the other's disk to be the only one of its kind: a message is named by its number and by the
+run of the sender's program that wrote it, so that a copied or restored disk is noticed at its first frame.
 Times are monotonic seconds, handed in.
 """
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from enum import Enum
+from itertools import pairwise
 from typing import Final
 
 WINDOW: Final = 4  # frames in flight at most
 RETRY_MIN: Final = 5.0  # s
 RETRY_MAX: Final = 60.0  # s
+REFUSALS: Final = 3  # of a message sent alone, until it is set aside
 _DOUBLINGS: Final = 4  # of RETRY_MIN until RETRY_MAX is passed; unbounded, 2.0**n overflows after a night
+
+#: A part of a stream: its first number, and the run of the sender's program that wrote it.
+Part = tuple[int, str]
 
 
 @dataclass(frozen=True)
@@ -28,46 +36,85 @@ class Acceptance:
     lost: tuple[int, int] | None = None
 
 
+@dataclass(frozen=True)
+class Fork:
+    """The sender's messages agree with the receiver's up to `after`, and are others from there on."""
+
+    after: int
+
+
 @dataclass
 class Receiver:
-    """Keeps `upto`, the last number stored. `offer` decides, `stored` moves on after the commit."""
+    """Keeps `upto`, the last number stored. `offer` decides, `stored` moves on after the commit.
+
+    `parts` says which runs wrote what is stored, oldest first; it need not reach further back than the frames
+    that are offered.
+    """
 
     upto: int = 0
+    parts: list[Part] = field(default_factory=list)
 
-    def offer(self, first: int, count: int, low: int = 0) -> Acceptance | None:
+    def offer(
+        self, first: int, count: int, low: int = 0, gone: int = 0, run: str = ""
+    ) -> Acceptance | Fork | None:
         """Judge a frame of `count` messages from `first`; None means nothing new: only acknowledge again."""
         last = first + count - 1
+        agreed = agreement(self.parts, self.upto, first, last, run)
+        if agreed < min(last, self.upto):
+            return Fork(agreed)
         if last <= self.upto:
             return None
         if first <= self.upto + 1:
             return Acceptance(self.upto + 1 - first, last)
-        if low == first:
+        if low == first or 0 < gone <= self.upto + 1:
             return Acceptance(0, last, (self.upto + 1, first - 1))
         return None
 
-    def stored(self, acceptance: Acceptance) -> None:
+    def stored(self, acceptance: Acceptance, run: str = "") -> None:
         """The frame's tail, its effects and the new `upto` are committed."""
+        if not self.parts or self.parts[-1][1] != run:
+            self.parts.append((self.upto + 1, run))
         self.upto = acceptance.upto
+
+
+def agreement(parts: Iterable[Part], upto: int, first: int, last: int, run: str) -> int:
+    """The last number from `first` to `last` up to which a frame of `run` agrees with what is stored.
+
+    `last` if nothing speaks against it: numbers above `upto` are new, and runs without a name are those of
+    older releases, which cannot be told apart.
+    """
+    for (start, writer), (end, _) in pairwise([*parts, (upto + 1, "")]):
+        if start <= last and first < end and run and writer and writer != run:
+            return max(first, start) - 1
+    return last
+
+
+class Heard(Enum):
+    """What an acknowledgement means: went on as usual, is about nothing of ours, or tells that the disk is a
+    copy: `FORK` with the number after which, `BEYOND` by a receiver that cannot say it."""
+
+    FINE = "fine"
+    STRANGE = "strange"
+    FORK = "fork"
+    BEYOND = "beyond"
 
 
 @dataclass
 class Sender:
-    """Decides what to send when. `last` is the newest durable number, `acked` what the receiver owns.
-
-    `low` is the lowest number still kept; what is below it was let go and cannot be sent again.
-    """
+    """Decides what to send when. `last` is the newest durable number, `acked` what the receiver owns."""
 
     last: int = 0
     acked: int = 0
     random: Callable[[], float] = field(default=lambda: 1.0, repr=False)
-    low: int = 1
 
     _next: int = field(init=False)
     _window: int = field(init=False, default=1)
-    _flying: deque[int] = field(init=False, default_factory=deque)
+    _flying: deque[Part] = field(init=False, default_factory=deque)  # last number and run of each frame
     _deadline: float = field(init=False, default=0.0)
     _attempt: int = field(init=False, default=0)
     _rewound: bool = field(init=False, default=False)
+    _alone: int = field(init=False, default=0)  # up to this number messages travel one by one
+    _refusals: int = field(init=False, default=0)  # of the message after `acked`, alone
 
     def __post_init__(self) -> None:
         self._next = self.acked + 1
@@ -77,13 +124,14 @@ class Sender:
         """How many messages the receiver has not acknowledged."""
         return self.last - self.acked
 
+    @property
+    def alone(self) -> bool:
+        """Whether the frame that is due may hold one message only: its neighbours were refused with it."""
+        return self._next <= self._alone
+
     def stored(self, last: int) -> None:
         """All messages up to `last` are durable here."""
         self.last = max(self.last, last)
-
-    def let_go(self, low: int) -> None:
-        """All messages below `low` are deleted here; a frame that begins with `low` must say so."""
-        self.low = max(self.low, low)
 
     def connected(self) -> None:
         """A new connection: nothing is in flight, start behind the last acknowledgement."""
@@ -91,33 +139,51 @@ class Sender:
         self._rewound = False
         self._attempt = 0
 
-    def acknowledged(self, upto: int, now: float) -> bool:
-        """The receiver says that it owns `upto`; False if that is beyond what was ever stored here.
+    def acknowledged(self, upto: int, now: float, of: int = 0, run: str = "", fork: bool = False) -> Heard:
+        """The receiver says that it owns `upto`, in answer to the frame that ended with `of`.
 
-        A lower number than before is a receiver restored from an older backup: send again from there.
+        Only what such an answer proves counts as owned: the numbers of a frame of ours, not what another
+        machine with a copy of our disk may have sent. A lower number than before is a receiver restored from
+        an older backup: send again from there.
         """
-        if upto > self.last:
-            return False
+        if fork:
+            ours = any(writer == run and of < last for last, writer in self._flying)
+            return Heard.FORK if ours else Heard.STRANGE
+        if not of and upto > self.last:
+            return Heard.BEYOND
+        if of and upto >= of:
+            if (of, run) not in self._flying:
+                return Heard.STRANGE
+            upto = of
         if upto < self.acked:
             self.acked = upto
             self._rewind()
             self._rewound = True
-            return True
-        if upto == self.acked:
+        elif of > upto or upto == self.acked:
             # The receiver saw a gap or a repetition. Rewind once, however many answers one loss brings.
             if self._flying and not self._rewound:
                 self._rewind()
                 self._rewound = True
-            return True
-        self.acked = upto
-        self._attempt = 0
-        self._rewound = False
-        self._next = max(self._next, upto + 1)
-        while self._flying and self._flying[0] <= upto:
-            self._flying.popleft()
-        self._window = min(WINDOW, self._window + 1)
-        self._deadline = now + RETRY_MIN
-        return True
+        else:
+            self._own(upto, now)
+        return Heard.FINE
+
+    def refused(self, last: int, run: str) -> int | None:
+        """The receiver could not read the frame that ended with `last`, and so will never acknowledge it.
+
+        Its messages are then sent one by one. The number of a message that was refused alone, several times,
+        is returned: set it aside and put something readable under its number.
+        """
+        if (last, run) not in self._flying:
+            return None
+        single = last == self.acked + 1 and self._alone >= last
+        self._alone = max(self._alone, last)
+        self._refusals = self._refusals + 1 if single else 0
+        self._rewind()
+        if self._refusals < REFUSALS:
+            return None
+        self._refusals = 0
+        return last
 
     def due(self, now: float) -> int | None:
         """The number from which a frame should leave now, or None. Call `sent` with what has left."""
@@ -125,22 +191,32 @@ class Sender:
             self._rewind()
             self._rewound = False
             self._attempt = min(self._attempt + 1, _DOUBLINGS)
-        first = max(self._next, self.low)
-        if first > self.last or len(self._flying) >= self._window:
+        window = 1 if self.alone else self._window
+        if self._next > self.last or len(self._flying) >= window:
             return None
-        return first
+        return self._next
 
-    def sent(self, last: int, now: float) -> None:
-        """A frame that ends with number `last` has left."""
+    def sent(self, last: int, now: float, run: str = "") -> None:
+        """A frame that ends with number `last` and holds messages of `run` has left."""
         if not self._flying:
             spread = min(RETRY_MAX, RETRY_MIN * 2.0**self._attempt) - RETRY_MIN
             self._deadline = now + RETRY_MIN + spread * self.random()
-        self._flying.append(last)
+        self._flying.append((last, run))
         self._next = last + 1
 
     def wakes(self) -> float | None:
         """When `due` may change by time alone, or None."""
         return self._deadline if self._flying else None
+
+    def _own(self, upto: int, now: float) -> None:
+        self.acked = upto
+        self._attempt = self._refusals = 0
+        self._rewound = False
+        self._next = max(self._next, upto + 1)
+        while self._flying and self._flying[0][0] <= upto:
+            self._flying.popleft()
+        self._window = min(WINDOW, self._window + 1)
+        self._deadline = now + RETRY_MIN
 
     def _rewind(self) -> None:
         self._flying.clear()

@@ -13,7 +13,7 @@ from sqlalchemy import Connection
 from protocol import frame as frames
 from protocol.frame import FRAME_BYTES, FRAME_MESSAGES, Ack, Frame
 from protocol.messages import Down, Poke
-from protocol.stream import Sender
+from protocol.stream import Heard, Sender
 from server.store import Store, content, down
 
 Publish = Callable[[str, bytes], None]
@@ -66,7 +66,7 @@ class Downlink:
         if ack.stream != line.name or (ack.upto == line.sender.acked and not line.sender.pending):
             return
         before = line.sender.acked
-        if not line.sender.acknowledged(ack.upto, time.monotonic()):
+        if line.sender.acknowledged(ack.upto, time.monotonic()) is Heard.BEYOND:
             # It owns more than was ever said here: this database was restored from an older backup.
             self._lines[station] = self._open(down.restart(conn, station, now))
             self._fresh[station] = self._lines[station].sender.last
@@ -137,18 +137,17 @@ class Downlink:
                     break
                 bodies.append(msgspec.Raw(body))
             if not bodies:
-                sender.let_go(sender.last + 1)  # deleted here: nothing to send again
+                self._busy.discard(station)  # deleted here: nothing to send again
                 break
-            if found[0][0] > first:
-                first = found[0][0]
-                sender.let_go(first)
+            asked, first = first, found[0][0]
             self._carry(
                 station,
                 Frame(
                     v=frames.VERSION,
                     stream=self._lines[station].name,
                     first=first,
-                    low=first if first == sender.low else 0,
+                    low=first if first > asked else 0,
+                    gone=asked if first > asked else 0,
                     ack=acks.pop(station, None),
                     msgs=bodies,
                 ),
@@ -169,4 +168,4 @@ class Downlink:
         return self._lines[station]
 
     def _open(self, head: down.Head) -> Line:
-        return Line(head.name, Sender(head.last, head.acked, random.random, low=head.low))
+        return Line(head.name, Sender(head.last, head.acked, random.random))
