@@ -34,7 +34,7 @@ def setup(station):
 
 
 def write(folder: Path, harm: str, hook: str = "screen", name: str = "") -> Path:
-    """A plugin that does `harm` (a file of `plugins/`) in `hook` with the id `name`, or the harm's; its folder."""
+    """A plugin that does `harm` (a file of `plugins/`) in `hook`; its id is `name`, or the harm."""
     source = (SOURCES / f"{harm}.py").read_text(encoding="utf-8")
     home = plugin_folder.write(folder, name or harm, order=60)
     file = home / "plugin.py"
