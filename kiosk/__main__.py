@@ -7,7 +7,7 @@ import os
 import sys
 from pathlib import Path
 
-from kiosk.options import HEARTBEAT, SHIPPED, Options
+from kiosk.options import HEARTBEAT, OUTBOX_LIMIT, RETRY, SHIPPED, Options
 
 ZONE = Options.zone
 
@@ -33,6 +33,9 @@ def main(argv: list[str] | None = None) -> int:
         countdown_seconds=given.countdown,
         dpi=given.dpi,
         settings=tuple(given.set),
+        outbox_limit=given.outbox_limit,
+        retry=given.retry,
+        clock_shift=given.clock_shift,
     )
     if not _settable(options):
         return 2
@@ -155,6 +158,12 @@ def _seconds(text: str) -> float:
     return seconds
 
 
+def _count(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and int(text) > 0):
+        raise argparse.ArgumentTypeError(f"'{text}' is no number from 1 on")
+    return int(text)
+
+
 def _zone(text: str) -> str:
     from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -209,6 +218,9 @@ def _parser() -> argparse.ArgumentParser:
     add("--safe-mode", action="store_true", help="load essential services only")
     add("--no-supervise", action="store_true", help="run the screen process itself")
     add("--please-call", action="store_true", help=argparse.SUPPRESS)
+    add("--outbox-limit", type=_count, default=OUTBOX_LIMIT, help=argparse.SUPPRESS)
+    add("--retry", type=_seconds, default=RETRY, help=argparse.SUPPRESS)
+    add("--clock-shift", type=int, default=0, help=argparse.SUPPRESS)
     add("--pulse-fd", type=int, default=-1, help=argparse.SUPPRESS)
     return parser
 

@@ -27,19 +27,20 @@ class Clock(Protocol):
 
 
 class SystemClock:
-    """The machine's own clocks."""
+    """The machine's own clocks; a wall clock that is wrong by `shift_ms`, for tests."""
 
-    def __init__(self, zone: str = ZONE) -> None:
+    def __init__(self, zone: str = ZONE, shift_ms: int = 0) -> None:
         self.zone = ZoneInfo(zone)
+        self.shift_ms = shift_ms
 
     def now(self) -> dt.datetime:
-        return dt.datetime.now(self.zone)
+        return dt.datetime.now(self.zone) + dt.timedelta(milliseconds=self.shift_ms)
 
     def today(self) -> dt.date:
         return self.now().date()
 
     def wall_ms(self) -> int:
-        return time.time_ns() // 1_000_000
+        return time.time_ns() // 1_000_000 + self.shift_ms
 
     def monotonic_ms(self) -> int:
         return time.clock_gettime_ns(time.CLOCK_BOOTTIME) // 1_000_000

@@ -7,6 +7,8 @@ from typing import Final
 #: The plugins that come with the product.
 SHIPPED: Final = Path(__file__).parent.parent / "plugins"
 HEARTBEAT: Final = 300.0
+OUTBOX_LIMIT: Final = 200_000  # messages
+RETRY: Final = 5.0  # s
 
 
 @dataclass(frozen=True)
@@ -30,6 +32,12 @@ class Options:
     countdown_seconds: float = 30.0
     #: Dots per inch of the screen; 0 scales the design by the window's size.
     dpi: float = 0.0
+    #: How many messages the station keeps at most.
+    outbox_limit: int = OUTBOX_LIMIT
+    #: Seconds at most until the first new attempt to connect to the broker.
+    retry: float = RETRY
+    #: Milliseconds by which the wall clock is wrong, for tests.
+    clock_shift: int = 0
     #: A pipe to the supervisor, -1 without one.
     pulse_fd: int = -1
 

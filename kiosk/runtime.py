@@ -55,14 +55,14 @@ class Runtime:
         player: "Player | None" = None,
     ) -> None:
         self.options = options
-        self.clock = clock or SystemClock(options.zone)
+        self.clock = clock or SystemClock(options.zone, options.clock_shift)
         self.started = False
         self.restart: Callable[[], object] = lambda: None
         self._opened_late = False
         self.credentials: claim.Credentials | None = None
         self.database = Database(options.database, tables.prepare)
         self.database.on_opened_late(self._late)
-        self.outbox = Outbox(self.database, self.clock)
+        self.outbox = Outbox(self.database, self.clock, options.outbox_limit)
         self.inbox = Inbox(self.database, self.clock)
         self.settings = Settings(self.database)
         self.content = Content(self.database)
@@ -224,7 +224,7 @@ class Runtime:
     def connect(self, credentials: claim.Credentials) -> None:
         """Go on line as this station, at the start or after claiming; off the UI thread, for its imports."""
         from kiosk.http import Http, check_address
-        from kiosk.link import Link
+        from kiosk.link import RETRY, Link
 
         if self.options.allow_plain:
             import msgspec
@@ -247,6 +247,7 @@ class Runtime:
             credentials,
             letter=self._letter,
             connected=self._connected,
+            retry=(self.options.retry, self.options.retry * RETRY[1] / RETRY[0]),
         )
         self.link.start()
 

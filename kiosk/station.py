@@ -40,6 +40,20 @@ def unfenced(where: str, fn: Callable[..., Any]) -> Callable[..., Any]:
     return fn
 
 
+@dataclass(frozen=True)
+class Done:
+    """A message that is on disk, as the screen is about to show: `at` in ms since 1970, `id` of a request."""
+
+    stream: str
+    number: int
+    run: str
+    kind: str
+    plugin: str
+    name: str
+    at: int
+    id: str = ""
+
+
 @dataclass
 class Place:
     """What all plugins of a station share."""
@@ -59,6 +73,8 @@ class Place:
     server: Callable[[], str] = str
     speak: Callable[["Station", str], None] = lambda station, text: None
     shell: Shell = field(default_factory=NoShell)
+    #: Told on the UI thread of everything stored, before the plugin that said it; for who keeps a ledger.
+    done: Callable[[Done], object] = lambda done: None
 
 
 class Station:
@@ -119,7 +135,12 @@ class Station:
                 also(db)
             return number
 
-        return self.database.write(job).then(self._count_lost)
+        def stored(receipt: Receipt[int]) -> None:
+            self._count_lost(receipt)
+            if receipt.ok:
+                self._done(message, receipt.value)
+
+        return self.database.write(job).then(stored)
 
     def request(
         self,
@@ -149,16 +170,23 @@ class Station:
             d=fields,
         )
 
+        said: list[Event | Request] = [message] if used is None else [message, used]
+        numbers: list[int] = []
+
         def job(db: "sqlite_utils.Database") -> str:
-            self._place.outbox.append(db, message)
-            if used is not None:
-                self._place.outbox.append(db, used)
+            numbers[:] = [self._place.outbox.append(db, each) for each in said]
             if also is not None:
                 also(db)
             return request
 
-        stored = self.database.write(job)
-        return stored if used is None else stored.then(self._count_lost)
+        def stored(receipt: Receipt[str]) -> None:
+            if used is not None:
+                self._count_lost(receipt)
+            if receipt.ok:
+                for each, number in zip(said, numbers, strict=True):
+                    self._done(each, number)
+
+        return self.database.write(job).then(stored)
 
     def seal(self, office: str, data: dict[str, Any]) -> str:
         """`data` sealed so that only the office can open it, as base64; Unsealable if its key is unknown."""
@@ -249,6 +277,21 @@ class Station:
 
     def _post(self, fn: Callable[[], object]) -> None:
         ui_thread.call_soon(self._fence("then", fn))
+
+    def _done(self, message: Event | Request, number: int) -> None:
+        outbox, request = self._place.outbox, isinstance(message, Request)
+        self._place.done(
+            Done(
+                stream=outbox.stream,
+                number=number,
+                run=getattr(outbox, "run_id", ""),
+                kind="request" if request else "event",
+                plugin=message.plugin,
+                name=message.name,
+                at=message.at,
+                id=message.id if isinstance(message, Request) else "",
+            )
+        )
 
     def _count_lost(self, receipt: Receipt[Any]) -> None:
         if not receipt.ok:

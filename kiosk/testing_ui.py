@@ -8,27 +8,39 @@
 It imports no Kivy itself.
 """
 
+import contextlib
 import json
 import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+import threading
+import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import IO, Any, Final, Self
 
 ROOT = Path(__file__).resolve().parent.parent
+PATIENCE: Final = 60.0  # s that an answer may take beyond what the command itself may
+LOOKING: Final = ("wait", "texts", "widgets", "kept")  # commands that change nothing: given once more
 
 
 class KioskFailed(AssertionError):
     """A command was refused, or the kiosk died; holds what it wrote to standard error."""
 
 
+class KioskReplaced(KioskFailed):
+    """The screen process died before it answered, and the supervisor has started another one."""
+
+
 class Kiosk:
     """`arguments` go to `python -m kiosk`. It is closed by its process id, in order if possible.
 
     `home` (the default) waits for the home screen, past the set-up of a station that is not claimed.
+    `done` is called on a thread of its own with the fields of `kiosk.station.Done` of each message that is on
+    disk before the screen shows it as done.
+    `hellos` are the screen processes that have begun to take commands: monotonic time (s) and process id.
     """
 
     def __init__(
@@ -43,6 +55,7 @@ class Kiosk:
         home: bool = True,
         supervise: bool = False,
         environment: dict[str, str] | None = None,
+        done: Callable[[dict[str, Any]], object] = lambda entry: None,
     ) -> None:
         self.data = data
         self._home = home
@@ -65,6 +78,15 @@ class Kiosk:
             encoding="utf-8",
             env={**os.environ, **quiet, "PYTHONPATH": path, **(environment or {})},
         )
+        self.hellos: list[tuple[float, int]] = []
+        self._done = done
+        self._heard = threading.Condition()
+        self._answers: dict[int, dict[str, Any]] = {}
+        self._asked = 0
+        self._silent = False
+        assert self.process.stdout
+        self._reader = threading.Thread(target=self._read, args=(self.process.stdout,), daemon=True)
+        self._reader.start()
 
     def __enter__(self) -> Self:
         if self._home:
@@ -80,22 +102,80 @@ class Kiosk:
     ) -> None:
         self.close()
 
+    @property
+    def pid(self) -> int | None:
+        """The screen process, once it takes commands; beneath a supervisor another one than `process`."""
+        return self.hellos[-1][1] if self.hellos else None
+
     def do(self, **command: Any) -> dict[str, Any]:
         """Send one command of `kiosk.ui.driver`; its answer, or KioskFailed."""
+        while True:
+            try:
+                answer = self._ask(command)
+            except KioskReplaced:
+                if command["do"] not in LOOKING:
+                    raise
+                continue
+            if not answer["ok"]:
+                raise KioskFailed(f"{command}: {answer['error']}\n{self.errors()}")
+            return answer
+
+    def hello(self, count: int, seconds: float = 30) -> None:
+        """Wait until so many screen processes have begun to take commands."""
+        with self._heard:
+            if not self._heard.wait_for(lambda: len(self.hellos) >= count or self._silent, seconds):
+                raise KioskFailed(f"no screen process came up\n{self.errors()}")
+        if len(self.hellos) < count:
+            raise KioskFailed(f"the kiosk has ended\n{self.errors()}")
+
+    def _ask(self, command: dict[str, Any]) -> dict[str, Any]:
+        """The answer to one command; KioskReplaced if the process that read it, if any has, is gone."""
         assert self.process.stdin
-        assert self.process.stdout
-        try:
-            self.process.stdin.write(json.dumps(command) + "\n")
+        with self._heard:
+            self._asked += 1
+            number, before = self._asked, len(self.hellos)
+        with contextlib.suppress(BrokenPipeError, ValueError):
+            self.process.stdin.write(json.dumps({**command, "id": number}) + "\n")
             self.process.stdin.flush()
-            line = self.process.stdout.readline()
-        except (BrokenPipeError, ValueError):
-            line = ""
-        if not line:
-            raise KioskFailed(f"the kiosk has ended during {command}\n{self.errors()}")
-        answer: dict[str, Any] = json.loads(line)
-        if not answer["ok"]:
-            raise KioskFailed(f"{command}: {answer['error']}\n{self.errors()}")
-        return answer
+
+        def known() -> bool:
+            return number in self._answers or self._silent or 0 < before < len(self.hellos)
+
+        with self._heard:
+            in_time = self._heard.wait_for(known, float(command.get("seconds", 10)) + PATIENCE)
+            answer = self._answers.pop(number, None)
+            if answer is not None:
+                return answer
+            replaced = not self._silent and in_time
+        if replaced:
+            raise KioskReplaced(f"the screen process was replaced during {command}\n{self.errors()}")
+        what = "has ended" if in_time else "does not answer"
+        raise KioskFailed(f"the kiosk {what} during {command}\n{self.errors()}")
+
+    def _read(self, lines: IO[str]) -> None:
+        """What it says, on a thread of its own, until it says nothing any more."""
+        with contextlib.suppress(ValueError):  # closed before all was read
+            for line in lines:
+                try:
+                    said = json.loads(line)
+                except ValueError:
+                    continue  # half a line of a process that was killed
+                self._take(said)
+        with self._heard:
+            self._silent = True
+            self._heard.notify_all()
+
+    def _take(self, said: dict[str, Any]) -> None:
+        if "done" in said:
+            self._done(said["done"])
+            return
+        with self._heard:
+            if "hello" in said:
+                self.hellos.append((time.monotonic(), said["hello"]))
+                self._answers.clear()
+            else:
+                self._answers[said["id"]] = said
+            self._heard.notify_all()
 
     def go_home(self, seconds: float = 30) -> None:
         """Wait for the home screen; on a station that is not claimed, put the set-up off."""
@@ -159,6 +239,7 @@ class Kiosk:
         except subprocess.TimeoutExpired:
             self.process.kill()
             status = self.process.wait()
+        self._reader.join(seconds)
         self.errors()
         for pipe in (self.process.stdin, self.process.stdout, self._stderr):
             try:

@@ -73,7 +73,7 @@ def run(options: Options) -> int:
     if options.drive:
         from kiosk.ui.driver import Driver
 
-        Driver(root, stop).start()
+        Driver(root, stop, runtime.place if runtime is not None else None).start()
     try:
         runTouchApp(root)
     finally:

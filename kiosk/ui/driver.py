@@ -6,13 +6,20 @@
     {"do": "wait", "name": ...}          or "text", or "gone" for what is to vanish; "seconds": 10
     {"do": "shot", "path": "/tmp/x.png"}    {"do": "texts"}    {"do": "widgets"}    {"do": "quit"}
     {"do": "kept"}                       what is in memory, to be compared before and after
+    {"do": "clock", "shift_ms": -60000}  from now on the wall clock is wrong by so much
 
-An answer is {"ok": true, ...} or {"ok": false, "error": "..."}. Those to tap and touch say in `shown_ms` how
-long the finger waited for the first picture after it came down.
+An answer is {"ok": true, ...} or {"ok": false, "error": "..."}, with the `id` of its command if that has one.
+Those to tap and touch say in `shown_ms` how long the finger waited for the first picture after it came down.
+
+Two lines come unasked: {"hello": process id} when commands begin to be read, and {"done": {...}}, the fields
+of `kiosk.station.Done`, for each message that is on disk, before the screen shows it as done. Such a line is
+written at once or, if the process is killed, not at all.
 """
 
+import dataclasses
 import gc
 import json
+import os
 import queue
 import sys
 import threading
@@ -28,6 +35,9 @@ from kivy.graphics.opengl import glFinish
 from kivy.uix.widget import Widget
 
 from kiosk import ui_thread
+from kiosk.clock import SystemClock
+from kiosk.station import Done as Stored
+from kiosk.station import Place
 from kiosk.ui import picture, screen, seeing
 from kiosk.ui.screen import ServiceScreen
 from kiosk.ui.theme import theme
@@ -43,10 +53,15 @@ STILL: Final = 2  # frames that a widget must not have moved before it is touche
 
 
 class Driver:
-    """Commands are read on a thread of their own and carried out on the UI thread, one after the other."""
+    """Commands are read on a thread of their own and carried out on the UI thread, one after the other.
 
-    def __init__(self, root: Widget, stop: Callable[[], object]) -> None:
-        self._root, self._stop = root, stop
+    `place` is None where no services run.
+    """
+
+    def __init__(self, root: Widget, stop: Callable[[], object], place: Place | None = None) -> None:
+        self._root, self._stop, self._place = root, stop, place
+        if place is not None:
+            place.done = _say_done
         self._fingers = Fingers()
         self._commands: dict[str, Callable[[Answer, Done], object]] = {
             "tap": self._tap,
@@ -57,17 +72,21 @@ class Driver:
             "texts": self._texts,
             "widgets": self._widgets,
             "kept": self._kept,
+            "clock": self._clock,
             "quit": self._quit,
         }
 
     def start(self) -> None:
         """Read until the input ends, which ends the kiosk."""
         self._fingers.join()
+        # A process that was killed before this one may have left half a line.
+        _write("\n" + json.dumps({"hello": os.getpid()}))
         threading.Thread(target=self._read, name="driver", daemon=True).start()
 
     def _read(self) -> None:
         for line in sys.stdin:
             answers: queue.SimpleQueue[Answer] = queue.SimpleQueue()
+            command: Answer = {}
             try:
                 command = json.loads(line)
                 ui_thread.call_soon(partial(self._obey, command, answers.put))
@@ -78,8 +97,9 @@ class Driver:
                 answer = {"ok": False, "error": "the UI thread does not answer"}
             except (ValueError, OSError) as err:
                 answer = {"ok": False, "error": str(err)}
-            sys.stdout.write(json.dumps(answer, ensure_ascii=False) + "\n")
-            sys.stdout.flush()
+            if "id" in command:
+                answer["id"] = command["id"]
+            _write(json.dumps(answer, ensure_ascii=False))
         ui_thread.call_soon(lambda: self._stop() and None)
 
     def _obey(self, command: Answer, done: Done) -> None:
@@ -155,6 +175,13 @@ class Driver:
         screens = [type(each).__name__ for each in gc.get_objects() if isinstance(each, ServiceScreen)]
         done({"ok": True, "observers": observers, "screens": screens})
 
+    def _clock(self, command: Answer, done: Done) -> None:
+        clock = self._place.clock if self._place is not None else None
+        if not isinstance(clock, SystemClock):
+            raise ValueError("this clock cannot be set wrong")
+        clock.shift_ms = int(command["shift_ms"])
+        done({"ok": True})
+
     def _quit(self, command: Answer, done: Done) -> None:
         done({"ok": True})
         # The answer is written by another thread, which ends with the process.
@@ -196,6 +223,21 @@ class _Stopwatch:
         if self._shown is None:
             glFinish()  # a software renderer goes on drawing after the flip
             self._shown = round((time.perf_counter() - self._began) * 1000, 1)
+
+
+_writing: Final = threading.Lock()
+
+
+def _write(line: str) -> None:
+    """Write a line past all buffers: a short one goes into a pipe as a whole."""
+    data = (line + "\n").encode()
+    with _writing:
+        while data:
+            data = data[os.write(1, data) :]
+
+
+def _say_done(stored: Stored) -> None:
+    _write(json.dumps({"done": dataclasses.asdict(stored)}))
 
 
 def _seconds(command: Answer) -> float:
