@@ -38,7 +38,7 @@ def head(conn: Connection, station: str) -> Head:
     return Head(station, row.name, row.last, row.acked, kept or row.last + 1)
 
 
-def append(conn: Connection, station: str, messages: Sequence[Down], now: int) -> int:
+def append(conn: Connection, station: str, messages: Sequence[Down], now: int, run: str = "") -> int:
     """Store messages for one claimed station; the newest number of its stream."""
     # The update comes first: it locks the row, so that numbers have no gaps and no twins.
     conn.execute(
@@ -48,18 +48,20 @@ def append(conn: Connection, station: str, messages: Sequence[Down], now: int) -
     )
     last = conn.scalar(select(down_stream.c.last).where(down_stream.c.station == station)) or 0
     first = last - len(messages) + 1
-    rows = [(station, first + i, encode(each).decode(), now) for i, each in enumerate(messages)]
+    rows = [(station, first + i, encode(each).decode(), now, run) for i, each in enumerate(messages)]
     bulk(conn, _INSERT, rows)
     return last
 
 
-def append_to(conn: Connection, stations: Iterable[str], message: Down, now: int) -> dict[str, int]:
+def append_to(
+    conn: Connection, stations: Iterable[str], message: Down, now: int, run: str = ""
+) -> dict[str, int]:
     """Store one message for many claimed stations; station to the newest number of its stream."""
     chosen = down_stream.c.station.in_(list(stations))
     conn.execute(update(down_stream).where(chosen).values(last=down_stream.c.last + 1))
     body = literal(encode(message).decode())
-    source = select(down_stream.c.station, down_stream.c.last, body, literal(now)).where(chosen)
-    conn.execute(insert(down_message).from_select(["station", "number", "body", "stored_at"], source))
+    source = select(down_stream.c.station, down_stream.c.last, body, literal(now), literal(run)).where(chosen)
+    conn.execute(insert(down_message).from_select(["station", "number", "body", "stored_at", "run"], source))
     found = conn.execute(select(down_stream.c.station, down_stream.c.last).where(chosen))
     return {station: last for station, last in found}
 
@@ -94,7 +96,7 @@ def restart(conn: Connection, station: str, now: int) -> Head:
         .where(down_stream.c.station == station)
         .values(name=_name(), last=len(waiting), acked=0)
     )
-    bulk(conn, _INSERT, [(station, i, body.decode(), now) for i, (_, body) in enumerate(waiting, 1)])
+    bulk(conn, _INSERT, [(station, i, body.decode(), now, "") for i, (_, body) in enumerate(waiting, 1)])
     return head(conn, station)
 
 

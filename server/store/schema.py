@@ -131,8 +131,21 @@ stream = Table(
     Column("upto", BigInteger, nullable=False),
     Column("boot", String(64), nullable=False),
     Column("first_at", BigInteger, nullable=False),
-    Column("last_at", BigInteger, nullable=False),
+    Column("last_at", BigInteger, nullable=False),  # of its messages, the latest
+    Column("heard_at", BigInteger, nullable=False),  # when its latest message arrived
     UniqueConstraint("station", "name"),
+)
+
+#: From number `first` on, up to the next part, a stream was written by this run of the station's program.
+part = Table(
+    "part",
+    metadata,
+    Column("stream", ForeignKey("stream.id"), nullable=False),
+    Column("first", BigInteger, nullable=False),
+    Column("run", String(64), nullable=False),  # empty: of a release that does not name its runs
+    Column("boot", String(64), nullable=False),
+    Column("at", BigInteger, nullable=False),  # when its first message arrived
+    PrimaryKeyConstraint("stream", "first"),
 )
 
 #: Everything a station said, as it came, in the order of arrival: appending costs the least, and the oldest
@@ -167,6 +180,19 @@ lost = Table(
     Column("last", BigInteger, nullable=False),
     Column("at", BigInteger, nullable=False),
     PrimaryKeyConstraint("stream", "first"),
+)
+
+#: What happened at a station from `since` to `until` may never arrive, or not be what it seems.
+gap = Table(
+    "gap",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("station", ForeignKey("station.id"), nullable=False, index=True),
+    Column("since", BigInteger, nullable=False),
+    Column("until", BigInteger),  # NULL: it lasts
+    Column("why", String(16), nullable=False),
+    Column("n", BigInteger, nullable=False),  # messages; 0: nobody knows
+    Column("at", BigInteger, nullable=False),  # when headquarters learnt of it
 )
 
 rollup = Table(
@@ -217,6 +243,14 @@ refusal = Table(
     Column("sample", LargeBinary, nullable=False),
     Column("problem", Text, nullable=False),
     PrimaryKeyConstraint("reason", "station"),
+)
+
+#: Of what expires: nothing that arrived at this time or later is gone. No row: nothing ever expired.
+horizon = Table(
+    "horizon",
+    metadata,
+    Column("what", String(32), primary_key=True),
+    Column("at", BigInteger, nullable=False),
 )
 
 # -- requests and their answers --------------------------------------------------------------------------
@@ -312,6 +346,7 @@ down_message = Table(
     Column("number", BigInteger, nullable=False),
     Column("body", Text, nullable=False),
     Column("stored_at", BigInteger, nullable=False),
+    Column("run", String(64), nullable=False),  # of the collector that said it
     PrimaryKeyConstraint("station", "number"),
     sqlite_with_rowid=False,
 )

@@ -14,7 +14,7 @@ from sqlalchemy import Connection, insert, select, update
 
 from protocol.topics import check_station
 from server.errors import ClaimError, NotFound, Refused
-from server.store import changes, content, down
+from server.store import changes, content, down, gaps
 from server.store.schema import office, presence, station
 
 CODE_DIGITS: Final = 8
@@ -126,6 +126,7 @@ def claim(conn: Connection, code: str, now: int) -> Claimed:
         )
     )
     down.begin(conn, found.id)
+    gaps.close(conn, found.id, now)  # of two machines with one disk, one alone gets in from now on
     changes.bump(conn, "stations")
     return Claimed(found.id, token, password)
 

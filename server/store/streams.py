@@ -19,6 +19,7 @@ class Cursor(msgspec.Struct):
     upto: int
     boot: str
     last_at: int
+    heard_at: int
 
 
 class Raced(Exception):
@@ -41,15 +42,20 @@ def owner(conn: Connection, name: str) -> str | None:
 def begin(conn: Connection, station: str, name: str, floor: int, now: int) -> Cursor:
     """Note a new stream, with nothing stored yet."""
     done = conn.execute(
-        insert(stream).values(station=station, name=name, upto=0, boot="", first_at=now, last_at=floor)
+        insert(stream).values(
+            station=station, name=name, upto=0, boot="", first_at=now, last_at=floor, heard_at=now
+        )
     )
     assert done.inserted_primary_key is not None
-    return Cursor(done.inserted_primary_key[0], station, name, 0, "", floor)
+    return Cursor(done.inserted_primary_key[0], station, name, 0, "", floor, now)
 
 
 def advance(conn: Connection, moves: Iterable[tuple[Cursor, int]]) -> None:
     """Move cursors on from the number they were read at; Raced if any stands elsewhere by now."""
-    rows = [(cursor.upto, cursor.boot, cursor.last_at, cursor.id, before) for cursor, before in moves]
+    rows = [
+        (cursor.upto, cursor.boot, cursor.last_at, cursor.heard_at, cursor.id, before)
+        for cursor, before in moves
+    ]
     if bulk(conn, _ADVANCE, rows) != len(rows):
         raise Raced
 
@@ -79,6 +85,11 @@ def stored_messages(conn: Connection, station: str) -> int:
 
 _ADVANCE = (
     update(stream)
-    .values(upto=bindparam("b_upto"), boot=bindparam("b_boot"), last_at=bindparam("b_last_at"))
+    .values(
+        upto=bindparam("b_upto"),
+        boot=bindparam("b_boot"),
+        last_at=bindparam("b_last_at"),
+        heard_at=bindparam("b_heard_at"),
+    )
     .where(stream.c.id == bindparam("b_id"), stream.c.upto == bindparam("b_before"))
 )
