@@ -7,6 +7,7 @@ GROUPS = {
     "demo": ("server.demo", "headquarters and one station with sample content, on this machine"),
     "kiosk": ("kiosk.__main__", "the touch screen of one station"),
     "server": ("server.__main__", "headquarters: run, add-station, add-user, import ..."),
+    "simulate": ("server.simulate.command", "many stations that return to a headquarters on this machine"),
 }
 
 
@@ -21,7 +22,7 @@ def main(argv: list[str] | None = None) -> int:
         print(f"yizhan: there is no command '{argv[0]}'.", file=out)
     print("usage: yizhan COMMAND ...   (yizhan COMMAND --help tells more)\n", file=out)
     for name, (_, line) in GROUPS.items():
-        print(f"  {name:<8}{line}", file=out)
+        print(f"  {name:<9}{line}", file=out)
     return 0 if asked else 2
 
 

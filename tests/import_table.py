@@ -65,6 +65,7 @@ ONLY_IN: dict[str, tuple[str, ...]] = {
     "kiosk/ui/fonts.py": ("fontTools", "fonticon_mdi7"),
     "kiosk/ui/widgets/qr_image.py": ("segno",),
     "server/collector.py": ("paho",),
+    "server/simulate/station.py": ("paho",),
 }
 #: What may import a module whose name it computes: whoever hosts plugins, and the screen's own modules ahead
 #: of their first use. Everywhere else a module is imported by a name that one can read, and the table judges.
