@@ -50,6 +50,7 @@ class Frame(msgspec.Struct, frozen=True, omit_defaults=True):
 
     `run`: the one run of the sender's program that wrote these messages. A run and a number name a message
     for ever, whatever copies there are of the sender's disk.
+    `prior`: the run of the sender's last message before them; what follows one message follows no other.
     `gone`: the numbers from `gone` to `first`-1 no longer exist at the sender, so that a receiver that misses
     them can record them as lost instead of waiting for ever. `low` says the same of everything below `first`,
     to receivers that do not know `gone`.
@@ -60,6 +61,7 @@ class Frame(msgspec.Struct, frozen=True, omit_defaults=True):
     stream: str
     first: int
     run: str = ""
+    prior: str = ""
     boot: str = ""
     sent: int = 0
     up: int = 0
@@ -95,7 +97,11 @@ def decode(data: bytes) -> Frame:
         raise FrameError("json", f"not a frame: {err}") from err
     if frame.v != VERSION:
         raise FrameError("version", f"frame version {frame.v}, this release reads {VERSION}")
-    if not (1 <= frame.first <= MAX_NUMBER - len(frame.msgs) and 0 <= frame.low <= frame.first and 0 <= frame.gone <= frame.first):
+    if not (
+        1 <= frame.first <= MAX_NUMBER - len(frame.msgs)
+        and 0 <= frame.low <= frame.first
+        and 0 <= frame.gone <= frame.first
+    ):
         raise FrameError("range", "message numbers out of range")
     if frame.ack is not None and not all(0 <= n <= MAX_NUMBER for n in (frame.ack.upto, frame.ack.of)):
         raise FrameError("range", "acknowledged number out of range")
@@ -103,7 +109,7 @@ def decode(data: bytes) -> Frame:
         raise FrameError("range", "time out of range")
     if len(frame.msgs) > MAX_MESSAGES:
         raise FrameError("range", f"{len(frame.msgs)} messages are more than {MAX_MESSAGES}")
-    ids = [frame.stream, *filter(None, [frame.run, frame.boot])]
+    ids = [frame.stream, *filter(None, [frame.run, frame.prior, frame.boot])]
     ids += [frame.ack.stream, *filter(None, [frame.ack.run])] if frame.ack else []
     if not all(_ID.fullmatch(each) for each in ids):
         raise FrameError("range", "an id of a stream, a run or a boot is none")

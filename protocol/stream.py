@@ -7,6 +7,7 @@ run of the sender's program that wrote it, so that a copied or restored disk is 
 Times are monotonic seconds, handed in.
 """
 
+import hashlib
 from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -55,13 +56,19 @@ class Receiver:
     parts: list[Part] = field(default_factory=list)
 
     def offer(
-        self, first: int, count: int, low: int = 0, gone: int = 0, run: str = ""
+        self, first: int, count: int, low: int = 0, gone: int = 0, run: str = "", prior: str = ""
     ) -> Acceptance | Fork | None:
-        """Judge a frame of `count` messages from `first`; None means nothing new: only acknowledge again."""
+        """Judge a frame of `count` messages from `first`; None means nothing new: only acknowledge again.
+
+        `prior` is the run of the sender's last message before this frame.
+        """
         last = first + count - 1
-        agreed = agreement(self.parts, self.upto, first, last, run)
-        if agreed < min(last, self.upto):
-            return Fork(agreed)
+        before = (gone or first) - 1
+        if (start := stranger(self.parts, self.upto, before, before, prior)) is not None:
+            # They have parted before this frame, nobody can say from here where: not before that run.
+            return Fork(start - 1)
+        if (start := stranger(self.parts, self.upto, first, last, run)) is not None:
+            return Fork(max(first, start) - 1)
         if last <= self.upto:
             return None
         if first <= self.upto + 1:
@@ -77,16 +84,25 @@ class Receiver:
         self.upto = acceptance.upto
 
 
-def agreement(parts: Iterable[Part], upto: int, first: int, last: int, run: str) -> int:
-    """The last number from `first` to `last` up to which a frame of `run` agrees with what is stored.
+def branch(stream: str, after: int, number: int, run: str) -> str:
+    """The id of the stream that begins where a sender's messages parted from the receiver's `stream`.
 
-    `last` if nothing speaks against it: numbers above `upto` are new, and runs without a name are those of
-    older releases, which cannot be told apart.
+    `number` and `run` are those of its first message behind `after`, which becomes number 1 if it follows at
+    once. Two copies of one disk that share this message get the same stream from it, and so share it there.
+    """
+    return hashlib.sha256(f"{stream} {after} {number} {run}".encode()).hexdigest()[:16]
+
+
+def stranger(parts: Iterable[Part], upto: int, first: int, last: int, run: str) -> int | None:
+    """Where the first part begins that holds numbers of `first` to `last` and was not written by `run`.
+
+    Numbers above `upto` are new, and runs without a name are those of older releases, which cannot be told
+    apart.
     """
     for (start, writer), (end, _) in pairwise([*parts, (upto + 1, "")]):
         if start <= last and first < end and run and writer and writer != run:
-            return max(first, start) - 1
-    return last
+            return start
+    return None
 
 
 class Heard(Enum):
@@ -147,8 +163,16 @@ class Sender:
         an older backup: send again from there.
         """
         if fork:
-            ours = any(writer == run and of < last for last, writer in self._flying)
-            return Heard.FORK if ours else Heard.STRANGE
+            # Of the oldest frame in flight alone: a later one may only show that they had parted before.
+            last, writer = self._flying[0] if self._flying else (0, "")
+            if writer != run or of >= last:
+                return Heard.STRANGE
+            if of >= self.acked:
+                return Heard.FORK
+            # Something owned is not so any more: a receiver set back, and another copy that was quicker.
+            self.acked = of
+            self._rewind()
+            return Heard.FINE
         if not of and upto > self.last:
             return Heard.BEYOND
         if of and upto >= of:

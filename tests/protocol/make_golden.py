@@ -10,10 +10,11 @@ from typing import Final
 import msgspec
 
 from protocol import frame, messages
-from protocol.frame import Ack, Frame
-from protocol.messages import Event, Fault, Heartbeat, Message, Poke, Reply, Request
+from protocol.frame import Ack, Frame, Refusal
+from protocol.messages import Event, Fault, Heartbeat, Loss, Message, Poke, Reply, Request
 
 FOLDER: Final = Path(__file__).parent / "golden"
+RUN: Final = "9c41d0aa72be0f13"
 NOON: Final = 1_793_246_400_000  # ms, 2026-10-29 12:00 in China
 STREAM: Final = "5f0c2a9be1d47386"
 DOWN: Final = "c39e6600d8b1724a"
@@ -90,6 +91,29 @@ CASES: Final[dict[str, Frame]] = {
     ),
     "up_packed": Frame(1, STREAM, 1, boot="b7e1", sent=NOON, up=9000, msgs=said(*map(_opened, range(40)))),
     "up_after_loss": Frame(1, STREAM, 5001, sent=NOON, up=9000, low=5001, msgs=said(_opened(7))),
+    "up_run": Frame(
+        1,
+        STREAM,
+        1210,
+        run=RUN,
+        prior="4b07",
+        boot="b7e1",
+        sent=NOON,
+        up=9000,
+        ack=Ack(DOWN, 88, of=88, run="4b07"),
+        msgs=said(_opened(8)),
+    ),
+    "up_hole": Frame(
+        1,
+        STREAM,
+        1300,
+        run=RUN,
+        boot="b7e1",
+        sent=NOON,
+        up=9000,
+        gone=1280,
+        msgs=said(Loss(at=NOON, up=9000, why="damaged", since=NOON - 60000, until=NOON)),
+    ),
     "ack_only": Frame(1, STREAM, 1206, boot="b7e1", sent=NOON + 2500, up=11500, ack=Ack(DOWN, 88)),
     "down_reply": Frame(
         1,
@@ -109,6 +133,8 @@ CASES: Final[dict[str, Frame]] = {
             Poke(at=NOON + 2150, collections=["legal_aid.slots", "jobs.posts"]),
         ),
     ),
+    "down_fork": Frame(1, DOWN, 89, ack=Ack(STREAM, 1240, of=1225, run=RUN, fork=True)),
+    "down_refusal": Frame(1, DOWN, 89, refused=Refusal("json", "0f3c2e9d81b7a645")),
 }
 
 

@@ -22,6 +22,7 @@ def test_the_examples_are_frames_of_known_messages() -> None:
         [Event, Heartbeat],
         [Reply, Poke],
         [],
+        [],
         [Heartbeat],
     ]
     for block, each in zip(BLOCKS, read, strict=True):
@@ -32,7 +33,9 @@ def test_the_examples_are_frames_of_known_messages() -> None:
 
 def test_the_loss_of_the_last_example_is_recorded_by_a_receiver_that_has_less() -> None:
     lost = frame.decode(BLOCKS[-1].encode())
-    assert Receiver(4000).offer(lost.first, len(lost.msgs), lost.low) == Acceptance(0, 5001, (4001, 5000))
+    lost_range = Acceptance(0, 5001, (4001, 5000))
+    assert Receiver(4000).offer(lost.first, len(lost.msgs), lost.low) == lost_range
+    assert Receiver(4000).offer(lost.first, len(lost.msgs), gone=lost.gone) == lost_range
 
 
 @pytest.mark.parametrize(
@@ -53,7 +56,11 @@ def test_the_numbers_are_those_of_the_code(said: str) -> None:
 
 
 def test_every_field_and_every_message_type_is_described() -> None:
-    for field in frame.Frame.__struct_fields__:
+    for field in (
+        *frame.Frame.__struct_fields__,
+        *frame.Ack.__struct_fields__,
+        *frame.Refusal.__struct_fields__,
+    ):
         assert f"`{field}`" in PAGE, field
     for kind in (*get_args(messages.Up), *get_args(messages.Down)):
         row = next(line for line in PAGE.splitlines() if line.startswith(f"| `{kind.__struct_config__.tag}`"))

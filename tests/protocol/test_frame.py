@@ -11,7 +11,18 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from protocol.errors import FrameError
-from protocol.frame import MAX_MESSAGES, MAX_NUMBER, MAX_PLAIN, MAX_WIRE, Ack, Frame, decode, encode
+from protocol.frame import (
+    MAX_MESSAGES,
+    MAX_NUMBER,
+    MAX_PLAIN,
+    MAX_WIRE,
+    Ack,
+    Frame,
+    Refusal,
+    decode,
+    digest,
+    encode,
+)
 
 REASONS = {"size", "gzip", "json", "version", "range"}
 
@@ -22,6 +33,8 @@ values = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
     max_leaves=8,
 )
+up_to = st.integers(0, MAX_NUMBER)
+acks = st.builds(Ack, ids, up_to, of=up_to, run=ids | st.just(""), fork=st.booleans())
 raws = values.map(lambda value: msgspec.Raw(json.dumps(value).encode()))
 
 
@@ -32,11 +45,15 @@ def frames(draw: st.DrawFn) -> Frame:
         1,
         draw(ids),
         first,
+        run=draw(ids | st.just("")),
+        prior=draw(ids | st.just("")),
         boot=draw(ids | st.just("")),
         sent=draw(st.integers(-MAX_NUMBER, MAX_NUMBER)),
         up=draw(st.integers(0, MAX_NUMBER)),
-        ack=draw(st.none() | st.builds(Ack, ids, st.integers(0, MAX_NUMBER))),
+        ack=draw(st.none() | acks),
         low=draw(st.sampled_from([0, first])),
+        gone=draw(st.integers(0, first)),
+        refused=draw(st.none() | st.builds(Refusal, st.text(), st.text())),
         msgs=draw(st.lists(raws, max_size=12)),
     )
 
@@ -76,7 +93,24 @@ def test_any_json(value: object) -> None:
 
 @given(
     st.dictionaries(
-        st.sampled_from(["v", "stream", "first", "boot", "sent", "up", "ack", "low", "msgs"]), values
+        st.sampled_from(
+            [
+                "v",
+                "stream",
+                "first",
+                "run",
+                "prior",
+                "boot",
+                "sent",
+                "up",
+                "ack",
+                "low",
+                "gone",
+                "refused",
+                "msgs",
+            ]
+        ),
+        values,
     )
 )
 def test_any_value_in_any_field(changes: dict[str, object]) -> None:
@@ -134,7 +168,11 @@ def test_a_bomb_of_zeros_is_refused_without_unpacking_it() -> None:
         (body(first=MAX_NUMBER, msgs=[1, 2]), "range"),
         (body(first=5, low=6), "range"),
         (body(low=-1), "range"),
+        (body(first=5, gone=6), "range"),
+        (body(gone=-1), "range"),
         (body(ack={"stream": "a", "upto": -1}), "range"),
+        (body(ack={"stream": "a", "upto": 1, "of": MAX_NUMBER + 1}), "range"),
+        (body(ack={"stream": "a", "upto": 1, "run": "a/b"}), "range"),
         (body(ack={"stream": "", "upto": 1}), "range"),
         (body(sent=MAX_NUMBER + 1), "range"),
         (body(up=-MAX_NUMBER - 1), "range"),
@@ -143,6 +181,8 @@ def test_a_bomb_of_zeros_is_refused_without_unpacking_it() -> None:
         (body(stream="a\x00b"), "range"),
         (body(stream="../a"), "range"),
         (body(boot="b" * 65), "range"),
+        (body(run="b" * 65), "range"),
+        (body(prior="b" * 65), "range"),
         (body(msgs=[1] * (MAX_MESSAGES + 1)), "range"),
         (b'{"v":1,"first":1}', "json"),
     ],
@@ -154,3 +194,9 @@ def test_refused_with_its_reason(data: bytes, reason: str) -> None:
 def test_messages_are_not_opened_so_that_one_bad_message_does_not_stop_the_stream() -> None:
     data = b'{"v":1,"stream":"a","first":1,"msgs":[{"t":"event","plugin":"\xff"},12,{"t":"event"}]}'
     assert len(decode(data).msgs) == 3
+
+
+@given(st.binary(max_size=400), st.binary(max_size=400))
+def test_a_digest_names_the_bytes_that_were_refused(one: bytes, other: bytes) -> None:
+    assert (digest(one) == digest(other)) == (one == other)
+    assert len(digest(one)) == 16

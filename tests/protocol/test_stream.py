@@ -2,7 +2,7 @@
 
 import pytest
 
-from protocol.stream import RETRY_MAX, RETRY_MIN, WINDOW, Acceptance, Receiver, Sender
+from protocol.stream import REFUSALS, RETRY_MAX, RETRY_MIN, WINDOW, Acceptance, Fork, Heard, Receiver, Sender
 
 FRAME = 10
 
@@ -74,24 +74,15 @@ def test_one_lost_frame_brings_one_rewind_however_many_acks_repeat() -> None:
 
 def test_a_receiver_from_an_older_backup_gets_what_it_misses_again() -> None:
     sender = Sender(last=100, acked=100)
-    assert sender.acknowledged(60, 0.0)
+    assert sender.acknowledged(60, 0.0) is Heard.FINE
     assert sender.due(0.0) == 61
     assert sender.pending == 40
 
 
 def test_an_ack_beyond_everything_stored_here_is_refused() -> None:
     sender = Sender(last=5)
-    assert not sender.acknowledged(6, 0.0)
+    assert sender.acknowledged(6, 0.0) is Heard.BEYOND
     assert sender.acked == 0
-
-
-def test_what_was_let_go_is_skipped_and_nothing_leaves_until_there_is_something() -> None:
-    sender = Sender(last=100, acked=100)
-    sender.let_go(101)
-    sender.acknowledged(60, 0.0)
-    assert sender.due(0.0) is None
-    sender.stored(101)
-    assert sender.due(0.0) == 101
 
 
 def test_a_late_ack_saves_sending_again_what_it_covers() -> None:
@@ -136,3 +127,113 @@ def test_a_receiver_moves_on_only_when_told_that_it_is_stored() -> None:
     assert receiver.upto == 10
     receiver.stored(acceptance)
     assert receiver.upto == 15
+
+
+PARTS = [(1, "a"), (5, "b"), (9, "c")]
+
+
+@pytest.mark.parametrize(
+    ("first", "count", "run", "prior", "judged"),
+    [
+        (5, 4, "b", "a", None),
+        (9, 5, "c", "b", Acceptance(2, 13)),
+        (11, 3, "d", "c", Acceptance(0, 13)),
+        (11, 3, "d", "", Acceptance(0, 13)),
+        (9, 5, "", "", Acceptance(2, 13)),
+        (5, 8, "b", "a", Fork(8)),
+        (5, 4, "x", "a", Fork(4)),
+        (1, 10, "a", "", Fork(4)),
+        (10, 4, "d", "c", Fork(9)),
+        (10, 1, "d", "", Fork(9)),
+        (11, 3, "d", "x", Fork(8)),
+        (9, 2, "c", "x", Fork(4)),
+        (3, 2, "x", "x", Fork(0)),
+    ],
+)
+def test_a_receiver_compares_the_runs_of_what_it_has_seen(
+    first: int, count: int, run: str, prior: str, judged: Acceptance | Fork | None
+) -> None:
+    assert Receiver(10, list(PARTS)).offer(first, count, run=run, prior=prior) == judged
+
+
+def test_a_receiver_remembers_where_each_run_begins() -> None:
+    receiver = Receiver()
+    for first, count, run in ((1, 4, "a"), (5, 2, "b"), (7, 2, "b"), (9, 2, "c")):
+        acceptance = receiver.offer(first, count, run=run)
+        assert isinstance(acceptance, Acceptance)
+        receiver.stored(acceptance, run)
+    assert receiver.parts == PARTS
+
+
+@pytest.mark.parametrize(
+    ("gone", "judged"), [(12, None), (11, Acceptance(0, 20, (11, 19))), (5, Acceptance(0, 20, (11, 19)))]
+)
+def test_numbers_are_lost_only_if_the_sender_has_none_of_those_that_are_missing(
+    gone: int, judged: Acceptance | None
+) -> None:
+    assert Receiver(10).offer(20, 1, gone=gone) == judged
+
+
+def test_an_answer_proves_the_frame_that_it_answers_and_no_more() -> None:
+    sender = Sender(last=40)
+    sender.sent(10, 0.0, "a")
+    assert sender.acknowledged(30, 0.0, of=20, run="a") is Heard.STRANGE
+    assert sender.acknowledged(30, 0.0, of=10, run="b") is Heard.STRANGE
+    assert sender.acked == 0
+    assert sender.acknowledged(30, 0.0, of=10, run="a") is Heard.FINE
+    assert sender.acked == 10
+
+
+def test_a_fork_is_heard_only_about_a_frame_of_ours() -> None:
+    sender = Sender(last=40)
+    sender.sent(10, 0.0, "a")
+    assert sender.acknowledged(30, 0.0, of=10, run="a", fork=True) is Heard.STRANGE
+    assert sender.acknowledged(30, 0.0, of=7, run="b", fork=True) is Heard.STRANGE
+    sender.sent(20, 0.0, "c")
+    assert sender.acknowledged(30, 0.0, of=15, run="c", fork=True) is Heard.STRANGE
+    assert sender.acknowledged(30, 0.0, of=7, run="a", fork=True) is Heard.FORK
+
+
+def test_a_fork_before_what_was_owned_makes_the_sender_look_back_there() -> None:
+    sender = Sender(last=40, acked=20)
+    sender.sent(30, 0.0, "a")
+    assert sender.acknowledged(35, 0.0, of=12, run="a", fork=True) is Heard.FINE
+    assert sender.due(0.0) == 13
+
+
+def test_a_message_that_is_refused_is_found_and_set_aside_and_its_neighbours_are_not() -> None:
+    """Message 7 of 10 cannot be read: frames that hold it are refused, all others acknowledged."""
+    sender, parked, frames = Sender(last=10), set[int](), 0
+    while sender.acked < 10:
+        first = sender.due(0.0)
+        assert first is not None
+        last = first if sender.alone else 10
+        sender.sent(last, 0.0, "a")
+        frames += 1
+        if first <= 7 <= last and 7 not in parked:
+            named = sender.refused(last, "a")
+            assert named in (None, 7)
+            parked |= {named} if named else set()
+        else:
+            sender.acknowledged(last, 0.0, of=last, run="a")
+    assert parked == {7}
+    assert frames == 1 + 6 + (REFUSALS + 1) + 1 + 3 - 1
+
+
+def test_a_refusal_of_a_frame_that_is_not_in_flight_means_nothing() -> None:
+    sender = Sender(last=10)
+    sender.sent(10, 0.0, "a")
+    assert [sender.refused(10, "b"), sender.refused(9, "a")] == [None, None]
+    assert not sender.alone
+
+
+def test_damage_on_the_way_sets_nothing_aside() -> None:
+    """A frame that is refused once and then heard was damaged by the carrier."""
+    sender = Sender(last=6)
+    for number in range(1, 7):
+        for _ in range(REFUSALS):
+            sender.sent(number, 0.0, "a")
+            assert sender.refused(number, "a") is None
+        sender.sent(number, 0.0, "a")
+        sender.acknowledged(number, 0.0, of=number, run="a")
+    assert sender.acked == 6

@@ -59,8 +59,8 @@ class BadChannel(RuleBasedStateMachine):
     @rule(which=ANY, again=st.booleans(), durable=st.booleans())
     def deliver_ack(self, which: int, again: bool, durable: bool) -> None:
         which %= len(self.world.acks)
-        upto = self.world.acks[which] if again else self.world.acks.pop(which)
-        self.world.hear(upto, durable)
+        answer = self.world.acks[which] if again else self.world.acks.pop(which)
+        self.world.hear(answer, durable)
 
     @precondition(lambda self: self.world.acks)
     @rule(which=ANY)

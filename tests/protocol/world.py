@@ -1,14 +1,15 @@
 """A sender, a receiver and a bad channel between them, in simulated time, with what survives a restart.
 
 Durable at the sender: its messages, the lowest number it keeps, and an acknowledged number that may be stale.
-Durable at the receiver: log, lost ranges and `upto`, committed together.
+Durable at the receiver: log, lost ranges and `upto`, committed together. There is one run; copied disks are
+in `copies.py`.
 """
 
 import random
 from copy import deepcopy
 from dataclasses import dataclass, field
 
-from protocol.stream import Acceptance, Receiver, Sender
+from protocol.stream import Acceptance, Fork, Heard, Receiver, Sender
 
 FRAME = 3  # messages a frame; small, so that few steps reach the edges
 TRIP = 0.2  # s from one end to the other once the faults have stopped
@@ -20,7 +21,15 @@ class Flight:
 
     first: int
     messages: tuple[str, ...]
-    low: int
+    gone: int
+
+
+@dataclass(frozen=True)
+class Answer:
+    """An acknowledgement under way."""
+
+    upto: int
+    of: int
 
 
 @dataclass
@@ -41,7 +50,7 @@ class World:
         self.low = 1
         self.stored = Stored()
         self.frames: list[Flight] = []
-        self.acks: list[int] = []
+        self.acks: list[Answer] = []
         self.start_sender()
         self.start_receiver()
 
@@ -49,7 +58,7 @@ class World:
 
     def start_sender(self) -> None:
         """From what is durable only."""
-        self.sender = Sender(self.last, self.acked, self.random.random, self.low)
+        self.sender = Sender(self.last, self.acked, self.random.random)
 
     def say(self) -> None:
         """One more message, durable before the sender hears of it."""
@@ -59,20 +68,22 @@ class World:
 
     def send(self) -> bool:
         """Put one frame on the wire if one is due."""
-        first = self.sender.due(self.now)
-        if first is None:
+        asked = self.sender.due(self.now)
+        if asked is None or self.low > self.last:
             return False
+        first = max(asked, self.low)
         last = min(first + FRAME - 1, self.last)
         messages = tuple(self.messages[number] for number in range(first, last + 1))
-        self.frames.append(Flight(first, messages, self.low if first == self.low else 0))
+        self.frames.append(Flight(first, messages, asked if first > asked else 0))
         self.sender.sent(last, self.now)
         return True
 
-    def hear(self, upto: int, durable: bool = True) -> None:
+    def hear(self, answer: Answer, durable: bool = True) -> None:
         """An acknowledgement reaches the sender; it may be cut off before it has stored the number."""
-        assert self.sender.acknowledged(upto, self.now), "the receiver owns more than was ever stored"
+        heard = self.sender.acknowledged(answer.upto, self.now, answer.of)
+        assert heard in (Heard.FINE, Heard.STRANGE), "the receiver owns more than was ever stored"
         if durable:
-            self.acked = upto
+            self.acked = self.sender.acked
 
     def let_go(self, low: int) -> None:
         """Delete the messages below `low`, and store what is acknowledged, in one transaction."""
@@ -80,7 +91,6 @@ class World:
         for number in range(self.low, low):
             del self.messages[number]
         self.low = max(self.low, low)
-        self.sender.let_go(self.low)
 
     # The receiver's side
 
@@ -89,7 +99,8 @@ class World:
 
     def take(self, flight: Flight, die: str = "") -> None:
         """A frame arrives; the receiver may die `before commit` or `before ack`."""
-        acceptance = self.receiver.offer(flight.first, len(flight.messages), flight.low)
+        acceptance = self.receiver.offer(flight.first, len(flight.messages), gone=flight.gone)
+        assert not isinstance(acceptance, Fork)
         if acceptance is not None:
             if die == "before commit":
                 return self.start_receiver()
@@ -97,7 +108,7 @@ class World:
             if die:
                 return self.start_receiver()
             self.receiver.stored(acceptance)
-        self.acks.append(self.receiver.upto)
+        self.acks.append(Answer(self.receiver.upto, flight.first + len(flight.messages) - 1))
         return None
 
     def _commit(self, flight: Flight, acceptance: Acceptance) -> None:
@@ -124,8 +135,8 @@ class World:
             self.take(flight)
         self.now += TRIP
         acks, self.acks = self.acks, []
-        for upto in acks:
-            self.hear(upto)
+        for answer in acks:
+            self.hear(answer)
         self.now += TRIP
 
     def settle(self, limit: float) -> float:
