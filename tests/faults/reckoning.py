@@ -1,0 +1,211 @@
+"""The accounts must agree exactly: ledger, station's disk, raw messages, rollups, requests, API."""
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import cache
+from zoneinfo import ZoneInfo
+
+from protocol.manifest import Manifest
+from protocol.sealed import blank
+from server.manifests import read_all
+from server.queries import ZONE
+from tests.faults.accounts import Books, Disk, Place, content_of
+from tests.faults.booth import Booth
+from tests.faults.centre import Centre
+from tests.faults.ledger import Entry
+
+VISIT = ("check_in", "checked_in")
+SHOWN = 3  # differences that are spelt out
+
+
+@dataclass
+class Verdict:
+    """Differences by name, so that those of an earlier look can be told from new ones.
+
+    `declared` are messages that headquarters says will never arrive.
+    """
+
+    lost: set[str] = field(default_factory=set)
+    doubled: set[str] = field(default_factory=set)
+    invented: set[str] = field(default_factory=set)
+    declared: set[str] = field(default_factory=set)
+    problems: list[str] = field(default_factory=list)
+
+    @property
+    def differs(self) -> bool:
+        return bool(self.lost or self.doubled or self.invented or self.problems)
+
+    def since(self, earlier: "Verdict") -> "Verdict":
+        """What is new since another verdict."""
+        return Verdict(
+            self.lost - earlier.lost,
+            self.doubled - earlier.doubled,
+            self.invented - earlier.invented,
+            self.declared - earlier.declared,
+            [each for each in self.problems if each not in earlier.problems],
+        )
+
+
+class Memory:
+    """Every row that was ever seen on a station's disk: what is trimmed or set aside later still counts.
+
+    `rows`: (station, stream, number) to body.
+    """
+
+    def __init__(self) -> None:
+        self.rows: dict[Place, bytes] = {}
+
+    def look(self, station: str, disk: Disk) -> None:
+        for number, body in disk.rows.items():
+            self.rows[station, disk.stream, number] = body
+
+
+def compare(
+    booths: Sequence[Booth], before: dict[str, Disk], books: Books, after: dict[str, Disk], memory: Memory
+) -> Verdict:
+    """Ledger and disks against headquarters. The disks are read before and after headquarters was.
+
+    So what a station adds meanwhile counts neither as lost nor as invented.
+    """
+    verdict = Verdict()
+    for booth in booths:
+        memory.look(booth.id, before[booth.id])
+        memory.look(booth.id, after[booth.id])
+        _ledger(verdict, booth.id, booth.ledger.entries(), books)
+        _disk(verdict, booth.id, before[booth.id], after[booth.id], books, memory)
+        _requests(verdict, booth.id, after[booth.id], books)
+    _doubled(verdict, books)
+    return verdict
+
+
+def _ledger(verdict: Verdict, station: str, entries: Sequence[Entry], books: Books) -> None:
+    """What was shown as done is at headquarters, in its place, or in a stream that came after it."""
+    moved: list[Entry] = []
+    for entry in entries:
+        place = (station, entry.stream, entry.number)
+        filed = books.messages.get(place)
+        run = books.run(place)
+        if filed is None or content_of(filed.body) != entry.what or (run and entry.run and run != entry.run):
+            moved.append(entry)
+    if not moved:
+        return
+    shown = {(entry.stream, entry.number) for entry in entries} - {(e.stream, e.number) for e in moved}
+    elsewhere: Counter[object] = Counter()
+    for place, filed in books.messages.items():
+        if place[0] == station and place[1:] not in shown:
+            elsewhere[content_of(filed.body)] += 1
+    for entry in moved:
+        if elsewhere[entry.what]:
+            elsewhere[entry.what] -= 1
+        elif books.declared((station, entry.stream, entry.number)):
+            verdict.declared.add(f"shown {station} {entry.stream} {entry.number}")
+        else:
+            verdict.lost.add(f"shown {station} {entry.stream} {entry.number} {entry.plugin}.{entry.name}")
+
+
+def _disk(verdict: Verdict, station: str, before: Disk, after: Disk, books: Books, memory: Memory) -> None:
+    """What the disk holds is there byte for byte, what is there was on the disk, and no number is missing."""
+    for number, body in before.rows.items():
+        if before.stream != after.stream:
+            break
+        place = (station, before.stream, number)
+        filed = books.messages.get(place)
+        if filed is None:
+            if not books.declared(place):
+                verdict.lost.add(f"stored {station} {before.stream} {number}")
+        elif _plain(filed.body) != _plain(body):
+            verdict.problems.append(f"message {number} of {station} differs from what its disk holds")
+    for place in books.messages:
+        if place[:2] != (station, after.stream):
+            continue
+        if place not in memory.rows and place[2] >= min(after.rows, default=1):
+            verdict.invented.add(f"{station} {after.stream} {place[2]}")
+        if books.declared(place):
+            verdict.problems.append(f"message {place[2]} of {station} is there, and is said to be lost")
+    for key, upto in books.upto.items():
+        if key[0] != station:
+            continue
+        gone = books.lost.get(key, set())
+        missing = [n for n in range(1, upto + 1) if (*key, n) not in books.messages and n not in gone]
+        verdict.lost.update(f"number {station} {key[1]} {n}" for n in missing)
+        verdict.declared.update(f"number {station} {key[1]} {n}" for n in gone)
+
+
+def _requests(verdict: Verdict, station: str, disk: Disk, books: Books) -> None:
+    for body in disk.rows.values():
+        what = content_of(body)
+        if what is None or what[0] != "request":
+            continue
+        if books.requests.get((station, what[4])) is None:
+            verdict.problems.append(f"request {what[4]} of {station} is not answered")
+    confirmed = {request: code for request, (status, code) in disk.bookings.items() if status == "confirmed"}
+    theirs = {request: codes for (id, request), codes in books.bookings.items() if id == station}
+    for request, code in confirmed.items():
+        if theirs.get(request) != [code]:
+            verdict.problems.append(
+                f"booking {request} of {station} is {code} here, {theirs.get(request)} there"
+            )
+    for request in theirs.keys() - confirmed.keys():
+        verdict.problems.append(f"booking {request} of {station} is confirmed at headquarters only")
+
+
+def _doubled(verdict: Verdict, books: Books) -> None:
+    """Nothing is filed twice: not in one place, and not the same thing under two numbers."""
+    verdict.doubled.update(f"{place}" for place in books.twice)
+    seen: dict[tuple[str, bytes], Place] = {}
+    for place, filed in books.messages.items():
+        if filed.kind not in ("event", "request"):
+            continue
+        first = seen.setdefault((place[0], _plain(filed.body)), place)
+        if first != place:
+            verdict.doubled.add(f"{first} and {place}")
+
+
+def figures(centre: Centre, booths: Iterable[Booth], books: Books) -> list[str]:
+    """Rollups against raw events, by the product's own command, and the API's sums against raw events."""
+    problems = []
+    said = centre.command("recount")
+    if said.returncode or "; 0 differ." not in said.stdout:
+        problems.append(f"recount: {(said.stdout + said.stderr).strip()}")
+    visits: Counter[str] = Counter()
+    counts: Counter[tuple[str, str, str]] = Counter()
+    for (station, _, _), filed in books.messages.items():
+        what = content_of(filed.body)
+        if filed.kind != "event" or not filed.valid or what is None:
+            continue
+        counts[station, what[1], what[2]] += 1
+        if what[1:3] == VISIT:
+            visits[datetime.fromtimestamp(filed.at / 1000, ZoneInfo(ZONE)).date().isoformat()] += 1
+    mine = {booth.id for booth in booths}
+    for (station, plugin, name), n in counts.items():
+        if station in mine:
+            shown = centre.api("events/count", station=station, plugin=plugin, name=name)["n"]
+            if shown != n:
+                problems.append(f"{station} {plugin}.{name}: {n} stored, {shown} shown")
+    for day, n in visits.items():
+        if not "2020" <= day[:4] < "2200":
+            continue
+        shown = centre.api("overview", day=day)["visits"]
+        if shown != n:
+            problems.append(f"visits on {day}: {n} stored, {shown} shown")
+    return problems
+
+
+def _plain(body: bytes) -> bytes:
+    """A message without what was sealed in it: a station lets that go, and so does headquarters."""
+    if b'"request"' not in body[:20]:
+        return body
+    try:
+        said = json.loads(body)
+        manifest = _manifests().get(said["plugin"])
+        return blank(body, manifest.sealed_fields(said["name"])) if manifest else body
+    except (ValueError, KeyError, TypeError):
+        return body
+
+
+@cache
+def _manifests() -> dict[str, Manifest]:
+    return read_all()[0]

@@ -1,0 +1,67 @@
+"""Looks at headquarters all the time: does it call anything complete that it has not got?"""
+
+import contextlib
+import sqlite3
+import threading
+from collections.abc import Sequence
+from typing import Final
+
+from tests.faults import accounts
+from tests.faults.booth import Booth
+from tests.faults.centre import Centre
+
+EVERY: Final = 0.7  # s
+
+
+class Watch:
+    """A thread of its own. `looks` counts how often it could look."""
+
+    def __init__(self, centre: Centre, booths: Sequence[Booth]) -> None:
+        self.looks = 0
+        self._centre, self._booths = centre, booths
+        self._problems: list[str] = []
+        self._closing = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="watch", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._closing.set()
+        if self._thread.is_alive():
+            self._thread.join(30)
+
+    def take(self) -> list[str]:
+        """What was wrong since the last call."""
+        found, self._problems = self._problems, []
+        return sorted(set(found))
+
+    def look(self) -> None:
+        """One look; what cannot be read at this moment is looked at next time."""
+        with accounts.looking(self._centre.database) as db:
+            marks = dict(db.execute("SELECT station, complete_to FROM watermark"))
+            upto = {(a, b): n for a, b, n in db.execute("SELECT station, name, upto FROM stream")}
+        for booth in self._booths:
+            if booth.id not in marks or not booth.honest:
+                continue
+            with accounts.looking(booth.database) as db:
+                stream = accounts.meta(db, "stream", "")
+                owned = upto.get((booth.id, stream))
+                if owned is None:
+                    continue
+                # `at` of a row is when it happened, as the station's right clock has it.
+                row = db.execute(
+                    "SELECT min(number) FROM _stream_up WHERE number > ? AND at <= ?",
+                    [owned, marks[booth.id]],
+                ).fetchone()
+            if row[0] is not None:
+                self._problems.append(
+                    f"{booth.id} is called complete up to {marks[booth.id]}, and number {row[0]} is missing"
+                )
+        self.looks += 1
+
+    def _run(self) -> None:
+        while not self._closing.wait(EVERY):
+            # Files that are locked, replaced, damaged or away are what this is all about.
+            with contextlib.suppress(sqlite3.Error, OSError):
+                self.look()
