@@ -10,7 +10,7 @@ BIN := .venv/bin
 APT := $(shell $(PYTHON) -c 'import ensurepip' 2>/dev/null || echo python3-venv) libegl1 libgl1-mesa-dri libmtdev1 libmpv2 fonts-noto-cjk espeak-ng sqlite3
 APT_TEST := chromium mosquitto
 
-.PHONY: help setup demo test check bench lock clean
+.PHONY: help setup demo doctor test check bench lock clean
 
 help:  ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
@@ -63,12 +63,15 @@ build/.fonts: | build/.apt .venv/.ready
 demo: setup  ## broker, server and one station with sample content; DEMO_SECONDS=60 runs a scripted visitor
 	@$(BIN)/yizhan demo
 
+doctor: .venv/.ready  ## what is wrong with the station or headquarters here; WHAT="--station FOLDER" for another
+	@$(BIN)/yizhan doctor $(WHAT)
+
 test: setup build/.apt-test  ## all tests
 	@$(BIN)/python -m pytest -n 2 --dist loadfile
 
 check: .venv/.ready  ## ruff, mypy, the import table
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
-	@$(BIN)/mypy protocol kiosk plugins server yizhan.py
+	@$(BIN)/mypy protocol kiosk plugins server yizhan.py yizhan_doctor.py
 	@$(BIN)/python -m pytest tests/test_imports.py
 
 bench: setup  ## the numbers of the README, as a table and build/bench.json

@@ -5,6 +5,7 @@ from importlib import import_module
 
 GROUPS = {
     "demo": ("server.demo", "headquarters and one station with sample content, on this machine"),
+    "doctor": ("yizhan_doctor", "what is wrong with a station or headquarters, and what to do"),
     "kiosk": ("kiosk.__main__", "the touch screen of one station"),
     "server": ("server.__main__", "headquarters: run, add-station, add-user, import ..."),
     "simulate": ("server.simulate.command", "many stations that return to a headquarters on this machine"),

@@ -1,0 +1,55 @@
+"""The plugins: what their manifests say, which were set aside, and whether their code can be imported."""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Final
+
+from kiosk import discovery, quarantine
+from kiosk.doctor import child
+from kiosk.doctor.visit import Visit
+from protocol.finding import Finding
+
+SECONDS: Final = 15.0
+AT_ONCE: Final = 2
+#: Run in a child. Kivy is refused: what a plugin needs of it belongs into its functions, or every start of
+#: the station waits for it.
+IMPORT: Final = """
+import importlib, sys
+sys.modules["kivy"] = None
+import plugins
+plugins.__path__[:0] = sys.argv[2:]
+importlib.import_module(sys.argv[1])
+"""
+_HALTED: Final = "import of kivy"
+
+
+def plugins(visit: Visit) -> Iterator[Finding]:
+    """One sentence for each plugin that has something wrong, and one for all others."""
+    say = visit.say
+    folders = [folder.resolve() for folder in visit.plugins]
+    found, refused = discovery.find(folders)
+    for err in refused:
+        yield say.bad("plugins.refused", error=err)
+    well = {each.manifest.id for each in found}
+    versions = {each.manifest.id: each.manifest.version for each in found}
+    for culprit in quarantine.read(visit.files.quarantine):
+        if versions.get(culprit.plugin) == culprit.version:
+            well.discard(culprit.plugin)
+            values = {"plugin": culprit.plugin, "version": culprit.version, "hook": culprit.hook}
+            yield say.bad("plugins.quarantined", **values, file=visit.files.quarantine)
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        arguments = [["-c", IMPORT, f"{each.module}.plugin", *map(str, folders)] for each in found]
+        ends = pool.map(lambda argument: child.python(argument, SECONDS), arguments)
+        for each, ended in zip(found, ends, strict=True):
+            if ended.status == 0:
+                continue
+            well.discard(each.manifest.id)
+            if _HALTED in ended.last_line:
+                yield say.warn("plugins.kivy", plugin=each.manifest.id)
+            else:
+                why = ended.last_line if ended.status == 1 else ended.how()
+                yield say.bad("plugins.broken", plugin=each.manifest.id, error=why)
+    if well:
+        yield say.ok("plugins.ok", n=len(well), names=say.some(sorted(well), len(well)))
+    elif not found and not refused:
+        yield say.bad("plugins.none", folders=say.some(map(str, folders)))
