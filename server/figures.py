@@ -1,12 +1,11 @@
 """The figures that pages and the API show, as plain data. All times are ms since 1970 UTC."""
 
-from typing import Any, Literal
+from typing import Any
 
 import msgspec
 
 from protocol.manifest import Words
-
-State = Literal["complete", "partial", "unknown", "future"]
+from server.completeness import Completeness, State, StationState
 
 
 class Hour(msgspec.Struct, frozen=True):
@@ -54,7 +53,10 @@ class Bookings(msgspec.Struct, frozen=True):
 
 
 class StationLine(msgspec.Struct, frozen=True):
-    """One station of the overview; `lost` means silent for more than 15 minutes. Times in ms or None."""
+    """One station of the overview; `lost` means silent for more than 15 minutes. Times in ms or None.
+
+    `state` says how much of its numbers is there, up to the time by which the sums beside it are judged.
+    """
 
     id: str
     number: str
@@ -64,6 +66,7 @@ class StationLine(msgspec.Struct, frozen=True):
     lost: bool
     seen_at: int | None
     complete_to: int | None
+    state: StationState
     version: str
     visits: int
     faults: int
@@ -81,18 +84,31 @@ class FaultLine(msgspec.Struct, frozen=True):
     last_at: int
 
 
-class Overview(msgspec.Struct, frozen=True):
-    """A day at a glance. `visits_before` is the same weekday a week earlier.
+class RefusalLine(msgspec.Struct, frozen=True):
+    """What was turned away for one reason: how often in all, when last, and what was wrong then."""
 
-    `complete_to` is the time up to which all stations that are not lost have reported everything;
-    `complete_share` (0..1) is how many of all claimed stations have reached it.
+    reason: str
+    station: str
+    n: int
+    last_at: int
+    problem: str
+
+
+class Overview(msgspec.Struct, frozen=True):
+    """A day, or several, at a glance. `sums` says of every sum in here how much of it is there.
+
+    `visits_before` is the same weekday a week earlier, or as many days before; `before` says how much of it.
+    `complete_to` (ms) is the time up to which all stations that are not behind have reported everything;
+    `complete_share` (0..1) is how many of all that should have reached it without a gap.
     """
 
     day: str
     zone: str
     now: int
+    sums: Completeness
     visits: int
     visits_before: int
+    before: Completeness
     people: int
     hours: list[Hour]
     splits: list[str]
@@ -109,12 +125,13 @@ class Overview(msgspec.Struct, frozen=True):
 
 
 class Count(msgspec.Struct, frozen=True):
-    """A number of events with its completeness: how many of the expected stations have reported all."""
+    """A number of events: `complete` of `expected` stations have reported all of them up to `upto` (ms)."""
 
     n: int
     state: State
     complete: int
     expected: int
+    upto: int | None
 
 
 class BookingLine(msgspec.Struct, frozen=True):
@@ -130,3 +147,89 @@ class BookingLine(msgspec.Struct, frozen=True):
     placed_at: int
     contact: str
     details: dict[str, Any]
+
+
+class StationHour(msgspec.Struct, frozen=True):
+    """An hour of one station: `n` events of all kinds, `visits` among them."""
+
+    start: int
+    label: str
+    state: StationState
+    n: int
+    visits: int
+
+
+class GapLine(msgspec.Struct, frozen=True):
+    """What happened from `since` to `until` (None: still open) may never arrive: `n` messages, 0 if unknown.
+
+    `why` is lost, disk, damaged, copy, parked, new_stream or clone; `at` is when headquarters heard of it.
+    """
+
+    since: int
+    until: int | None
+    why: str
+    n: int
+    at: int
+
+
+class RunLine(msgspec.Struct, frozen=True):
+    """A run of the station's program, which wrote its stream from number `first` on; heard of at `at`."""
+
+    run: str
+    first: int
+    boot: str
+    at: int
+
+
+class StreamLine(msgspec.Struct, frozen=True):
+    """A stream of a station: stored up to number `upto`; begun at `first_at`, last heard of at `heard_at`."""
+
+    name: str
+    upto: int
+    first_at: int
+    heard_at: int
+    runs: list[RunLine]
+
+
+class Clocks(msgspec.Struct, frozen=True):
+    """Messages that arrived on the day by their time: the station's own, corrected, or not to be told."""
+
+    ok: int
+    corrected: int
+    unsure: int
+
+
+class StationDay(msgspec.Struct, frozen=True):
+    """One station on one day. `sums` says how much of the day is there; refusals are of all time."""
+
+    day: str
+    zone: str
+    now: int
+    station: StationLine
+    hours_open: str
+    claimed_at: int | None
+    revoked_at: int | None
+    sums: Completeness
+    hours: list[StationHour]
+    gaps: list[GapLine]
+    refusals: list[RefusalLine]
+    faults: list[FaultLine]
+    streams: list[StreamLine]
+    clocks: Clocks
+
+
+class StationStates(msgspec.Struct, frozen=True):
+    """A station's hours, a letter each: c(omplete), p(artial), u(nknown), f(uture), - (not expected)."""
+
+    id: str
+    hours: str
+
+
+class DayStates(msgspec.Struct, frozen=True):
+    """Every station that may speak with the state of each hour; `starts` are the hours' beginnings (ms)."""
+
+    day: str
+    zone: str
+    now: int
+    starts: list[int]
+    stations: list[StationStates]

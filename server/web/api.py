@@ -8,7 +8,7 @@ from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import Response
 
 from server import queries
-from server.figures import Count, Overview, StationLine
+from server.figures import Count, DayStates, Overview, StationDay, StationLine
 from server.web import site as sites
 from server.web.errors import Refusal
 from server.web.sessions import api_user
@@ -54,18 +54,19 @@ _PLACE: Final = "#/components/schemas/{name}"
 def components() -> dict[str, Any]:
     """The JSON Schemas of the answers, for the OpenAPI document."""
     _, found = msgspec.json.schema_components(
-        [Overview, StationList, BookingList, Count, Problem], ref_template=_PLACE
+        [Overview, StationList, StationDay, DayStates, BookingList, Count, Problem], ref_template=_PLACE
     )
     return found
 
 
-def _answers(kind: type) -> dict[int | str, dict[str, Any]]:
+def _answers(kind: type, missing: str = "") -> dict[int | str, dict[str, Any]]:
     def body(name: str) -> dict[str, Any]:
         return {"content": {"application/json": {"schema": {"$ref": _PLACE.format(name=name)}}}}
 
     return {
         200: {"description": "Found", **body(kind.__name__)},
         401: {"description": "Not logged in", **body(Problem.__name__)},
+        **({404: {"description": missing, **body(Problem.__name__)}} if missing else {}),
     }
 
 
@@ -84,6 +85,31 @@ def stations(request: Request, day: date | None = None) -> Response:
     """Every station: online, lost, complete up to when, and its visits of the day."""
     found = _overview(request, day)
     return _json(StationList(found.day, found.stations))
+
+
+@router.get(
+    "/stations/{station}",
+    responses=_answers(StationDay, missing="No such station"),
+    response_class=Response,
+)
+def station(request: Request, station: str, day: date | None = None) -> Response:
+    """One station's day: each hour's state and number, gaps, refusals, streams and runs, clocks."""
+    site = sites.of(request)
+    with site.store.read() as conn:
+        found = queries.station_day(
+            conn, site.manifests, station, _sane(day or site.today()), site.now(), site.zone
+        )
+    if found is None:
+        raise Refusal(404, "error.no_station")
+    return _json(found)
+
+
+@router.get("/completeness", responses=_answers(DayStates), response_class=Response)
+def completeness(request: Request, day: date | None = None) -> Response:
+    """Which hours of which stations are all there; today without `day`."""
+    site = sites.of(request)
+    with site.store.read() as conn:
+        return _json(queries.completeness(conn, _sane(day or site.today()), site.now(), site.zone))
 
 
 @router.get("/bookings", responses=_answers(BookingList), response_class=Response)

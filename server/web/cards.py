@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 
 from server import queries
 from server.figures import Hour, Overview, StationLine
-from server.web import span
+from server.web.ranges import DAYS
 from server.web.site import Site
 from server.web.words import Words
 
@@ -40,45 +40,45 @@ def cards(
     yield _broadcast(found, tr)
 
 
+def missing(found: Overview, tr: Words) -> str:
+    """What is missing from every sum of this range; empty when nothing is that could be there by now."""
+    sums = found.sums
+    if sums.state in ("complete", "future") or (sums.expected and sums.complete == sums.expected):
+        return ""
+    return tr("complete.rest", n=f"{sums.complete:,}", m=f"{sums.expected:,}")
+
+
+def _number(n: int, found: Overview, tr: Words) -> str:
+    """A sum; nothing at all is zero only if somebody has said so."""
+    return f"{n:,}" if n or found.sums.complete or found.sums.state == "complete" else tr("unknown")
+
+
 def _visits(site: Site, conn: Connection, found: Overview, range: str, tr: Words) -> Card:
-    past = [hour for hour in found.hours if hour.start + queries.HOUR_MS <= found.now]
-    if range in span.DAYS:
-        now, before = found.visits, found.visits_before
+    if range in DAYS:
+        now, before, whole = found.visits, found.visits_before, found.before.state == "complete"
         against = tr(f"visits.last_{range}")
     else:
-        day = _day(found)
-        now, before = _same_hours(site, conn, past, day)
-        against = tr("visits.last_weekday", weekday=tr(f"weekday.{day.weekday()}"))
-    lines = [tr("visits.no_before")]
-    complete, of = _complete_of(found, past)
-    whole = complete == of
+        past = [hour for hour in found.hours if hour.start + queries.HOUR_MS <= found.now]
+        now, before, whole = _same_hours(site, conn, past, _day(found))
+        against = tr("visits.last_weekday", weekday=tr(f"weekday.{_day(found).weekday()}"))
+    line = tr("visits.no_before")
     if before:
-        lines = [tr("visits.against", before=against, change=f"{(now - before) / before:+.1%}")]
-    partial = "" if whole else tr("complete.rest", n=complete, m=of)
-    number = f"{found.visits:,}" if found.visits or whole or complete else tr("unknown")
-    return Card("visits", number, lines=tuple(lines), partial=partial)
+        line = tr("visits.against", before=against, change=f"{(now - before) / before:+.1%}")
+        line += "" if whole else tr("visits.before_partial")
+    return Card("visits", _number(found.visits, found, tr), lines=(line,), partial=missing(found, tr))
 
 
-def _same_hours(site: Site, conn: Connection, past: list[Hour], day: date) -> tuple[int, int]:
-    """Visits of the day's full hours, and of the same hours a week before."""
+def _same_hours(site: Site, conn: Connection, past: list[Hour], day: date) -> tuple[int, int, bool]:
+    """Visits of the day's full hours, of the same hours a week before, and whether those are all there."""
     if not past:
-        return 0, 0
+        return 0, 0, True
     start, _ = queries.day_bounds(day - timedelta(days=7), site.zone)
-    plugin, event = span.visits_event(site.manifests)
+    plugin, event = queries.visits_event(site.manifests)
     end = start + past[-1].start + queries.HOUR_MS - past[0].start
-    if not span.reaches(conn, end):
-        return 0, 0
+    if not queries.reaches(conn, end):
+        return 0, 0, True
     before = queries.count_events(conn, start, end, site.now(), plugin=plugin, name=event)
-    return sum(hour.n for hour in past), before.n
-
-
-def _complete_of(found: Overview, past: list[Hour]) -> tuple[int, int]:
-    """How many of how many stations have reported everything that the sum could know by now."""
-    if past and past[-1].start + queries.HOUR_MS == _end(found):
-        return min((hour.complete, hour.expected) for hour in past)
-    if found.complete_to is None:
-        return 0, found.stations_total
-    return round(found.complete_share * found.stations_total), found.stations_total
+    return sum(hour.n for hour in past), before.n, before.state == "complete"
 
 
 def _end(found: Overview) -> int:
@@ -107,11 +107,10 @@ def _complete(site: Site, found: Overview, range: str, tr: Words) -> Card:
         return Card("complete", tr("complete.none"), lines=(tr("complete.never"),))
     at = site.local(found.complete_to)
     if found.complete_to >= _end(found):
-        number = tr("complete.whole_range" if range in span.DAYS else "complete.whole")
+        number = tr("complete.whole_range" if range in DAYS else "complete.whole")
     else:
         number = at.strftime("%H:%M" if at.date() == _day(found) else "%m-%d %H:%M")
-    complete = round(found.complete_share * found.stations_total)
-    if complete == found.stations_total:
+    if found.sums.complete == found.sums.expected:
         return Card("complete", number, lines=(tr("complete.all"),))
     # Rounded down: 99.97 % is not all.
     share = f"{int(found.complete_share * 1000) / 10:.1f}%"
@@ -121,7 +120,8 @@ def _complete(site: Site, found: Overview, range: str, tr: Words) -> Card:
 def _bookings(found: Overview, tr: Words) -> Card:
     confirmed, waiting = found.bookings.confirmed, found.bookings.waiting
     line = tr("bookings.split", confirmed=confirmed, waiting=waiting)
-    return Card("bookings", f"{confirmed + waiting:,}", lines=(line,))
+    number = _number(confirmed + waiting, found, tr)
+    return Card("bookings", number, lines=(line,), partial=missing(found, tr))
 
 
 def _broadcast(found: Overview, tr: Words) -> Card:
@@ -130,7 +130,7 @@ def _broadcast(found: Overview, tr: Words) -> Card:
         if metric.plugin == plugin and flag in metric.by and metric.n:
             complete = metric.by[flag].get("true", 0)
             line = tr("broadcast.split", played=f"{metric.n:,}", complete=f"{complete:,}")
-            return Card("broadcast", _share(complete, metric.n), lines=(line,))
+            return Card("broadcast", _share(complete, metric.n), lines=(line,), partial=missing(found, tr))
     return Card("broadcast", tr("none_yet"), lines=(tr("broadcast.none"),))
 
 

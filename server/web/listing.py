@@ -6,9 +6,10 @@ from typing import Final
 from sqlalchemy import Connection
 
 from server import queries
-from server.figures import Overview
+from server.figures import Overview, StationLine
 from server.store import stations
 from server.web.site import Site
+from server.web.todo import page_of
 from server.web.words import Words
 
 _DAY_MS: Final = 24 * 3600 * 1000
@@ -17,14 +18,15 @@ _BOOKING_DAYS: Final = 30
 
 @dataclass(frozen=True)
 class StationRow:
-    """One station; `state` is online, lost, fault, new or revoked."""
+    """One station; `state` is a word of `look`, `partial` that not all of its visits are there."""
 
-    id: str
+    href: str
     name: str
     number: str
     state: str
     visits: str
     complete_to: str
+    partial: bool
     hours: str
     version: str
 
@@ -43,28 +45,46 @@ class BookingRow:
     placed: str
 
 
-def station_rows(site: Site, found: Overview, every: list[stations.Station]) -> list[StationRow]:
+def station_rows(site: Site, found: Overview, every: list[stations.Station], tr: Words) -> list[StationRow]:
     """Every station, those that need a person first."""
     profiles = {each.id: each for each in every}
     rows = []
     for line in found.stations:
         profile = profiles[line.id]
-        state = "online"
-        if profile.revoked_at is not None:
-            state = "revoked"
-        elif not line.claimed:
-            state = "new"
-        elif line.lost:
-            state = "lost"
-        elif line.faults:
-            state = "fault"
+        state = look(line, profile.revoked_at is not None)
+        partial = line.state in ("partial", "unknown")
         upto = site.local(line.complete_to).strftime("%m-%d %H:%M") if line.complete_to else "—"
         visits = f"{line.visits:,}" if line.claimed else "—"
+        if partial and not line.visits:
+            visits = tr("unknown")
         rows.append(
-            StationRow(line.id, line.name, line.number, state, visits, upto, profile.hours, line.version)
+            StationRow(
+                page_of(line.id),
+                line.name,
+                line.number,
+                state,
+                visits,
+                upto,
+                partial,
+                profile.hours,
+                line.version,
+            )
         )
     urgency = {"fault": 0, "lost": 0}
     return sorted(rows, key=lambda row: urgency.get(row.state, 1))
+
+
+def look(line: StationLine, revoked: bool) -> str:
+    """How a station is, in one word of the strings: online, lost, fault, offline, new or revoked."""
+    if revoked:
+        return "revoked"
+    if not line.claimed:
+        return "new"
+    if line.lost:
+        return "lost"
+    if line.faults:
+        return "fault"
+    return "online" if line.online else "offline"
 
 
 def booking_rows(site: Site, conn: Connection, tr: Words) -> list[BookingRow]:

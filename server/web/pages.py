@@ -10,9 +10,11 @@ from server import queries
 from server.errors import Locked
 from server.store import sessions, users
 from server.store import stations as station_store
-from server.web import overview, span, vendor, words
+from server.web import overview, station, vendor, words
 from server.web import site as sites
+from server.web.errors import Refusal
 from server.web.listing import booking_rows, station_rows
+from server.web.ranges import DAYS, RANGES, Range
 from server.web.rendering import fresh, render
 from server.web.sessions import end, page_user, person, start
 
@@ -81,7 +83,7 @@ def home(request: Request, user: User, range: str = "", day: str = "") -> HTMLRe
         "overview.html",
         here="overview",
         view=view,
-        ranges=overview.RANGES,
+        ranges=RANGES,
         every=overview.every(shown),
         charts=vendor.has_charts(),
     )
@@ -95,8 +97,20 @@ def stations(request: Request, user: User) -> HTMLResponse:
     with site.store.read() as conn:
         found = queries.overview(conn, site.manifests, site.today(), site.now(), site.zone)
         every = station_store.every(conn)
-    rows = station_rows(site, found, every)
+    rows = station_rows(site, found, every, words.of(request))
     return render(request, "stations.html", here="stations", now=_clock(site), stations=rows)
+
+
+@router.get("/stations/{station_id}")
+def one_station(request: Request, user: User, station_id: str, day: str = "") -> HTMLResponse:
+    """One station's day: its hours, what is missing and why, and what to do about it."""
+    site = sites.of(request)
+    _, asked = _asked("", day, site.today())
+    with site.store.read() as conn:
+        view = station.view(site, conn, station_id, asked, words.of(request))
+    if view is None:
+        raise Refusal(404, "error.no_station")
+    return fresh(request, render(request, "station.html", here="stations", view=view))
 
 
 @router.get("/bookings")
@@ -114,9 +128,9 @@ def inside(path: str) -> str:
     return path if path.startswith("/") and path[1:2] not in ("/", "\\") and path.isprintable() else "/"
 
 
-def _asked(range: str, day: str, today: date) -> tuple[overview.Range, date]:
-    if range in span.DAYS:
-        return cast(overview.Range, range), today
+def _asked(range: str, day: str, today: date) -> tuple[Range, date]:
+    if range in DAYS:
+        return cast(Range, range), today
     try:
         asked = min(date.fromisoformat(day), today)
     except ValueError:

@@ -11,6 +11,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from server.web import site as sites
 from server.web import words
 from server.web.icons import icon
+from server.web.moments import moment
 
 #: Pages that exist: key of the name, path, icon.
 NAVIGATION: Final = (
@@ -32,11 +33,13 @@ _environment.filters["count"] = "{:,}".format
 
 def render(request: Request, template: str, status: int = 200, **values: object) -> HTMLResponse:
     """A page from its template. A changed language is remembered in a cookie."""
-    tr = words.of(request)
+    tr, site = words.of(request), sites.of(request)
+    frozen = site.live.stale_since
     other = words.LANGUAGES[1 - words.LANGUAGES.index(tr.language)]
     text = _environment.get_template(template).render(
         tr=tr,
-        server_name=sites.of(request).live.server_name,
+        server_name=site.live.server_name,
+        frozen=moment(site, frozen, site.now()) if frozen is not None else "",
         switch_path=words.switch(request.url, other),
         **values,
     )

@@ -273,7 +273,7 @@ class TestRequests:
         assert outcome.acks == {"st-1": Ack("s", 2)}
         assert line.refused() == {("service_failed", "st-1"): 1}
         with line.store.read() as conn:
-            day = queries._bookings(conn, 0, NOW * 2)
+            day = queries.booked(conn, 0, NOW * 2)
         assert (day.waiting, day.confirmed) == (1, 0)
 
     def asked(self, line: Line, ingest: Ingest) -> None:

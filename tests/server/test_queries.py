@@ -9,7 +9,7 @@ import pytest
 from server import queries
 from server.figures import Overview
 from server.manifests import read_all
-from server.store import Store, presence, rollups, stations, watermarks
+from server.store import Store, gaps, presence, rollups, stations, streams, watermarks
 from server.store.presence import Presence
 
 DAY = date(2026, 11, 23)
@@ -78,10 +78,68 @@ def test_an_hour_is_complete_only_when_every_station_has_reported_all_of_it(town
     states = [hour.state for hour in town.look().hours]
     # st-3 was not there before ten o'clock's hour; from nine on it owes its numbers.
     assert states[:9] == ["complete"] * 9
-    assert states[9] == "partial"
-    assert states[10] == "unknown"
+    assert states[9:11] == ["partial", "partial"]
     assert states[11:] == ["future"] * 13
-    assert (town.look().hours[9].complete, town.look().hours[9].expected) == (1, 3)
+    assert [(hour.complete, hour.expected) for hour in town.look().hours[8:11]] == [(2, 2), (1, 3), (0, 3)]
+
+
+def test_an_hour_of_which_nobody_has_said_anything_is_unknown(town: Town) -> None:
+    town.station("st-1", "09:00")
+    town.station("st-2", None)
+    states = [hour.state for hour in town.look().hours[8:11]]
+    assert states == ["partial", "unknown", "unknown"]
+
+
+def test_a_gap_makes_its_hours_and_every_sum_over_them_partial(town: Town) -> None:
+    town.station("st-1", "10:15")
+    town.station("st-2", "10:15")
+    with town.store.write() as conn:
+        gaps.record(conn, "st-2", ms("07:50"), ms("08:10"), "disk", 3, NOW)
+    found = town.look()
+    assert [hour.state for hour in found.hours[6:10]] == ["complete", "partial", "partial", "complete"]
+    assert (found.sums.state, found.sums.complete, found.sums.expected) == ("partial", 1, 2)
+    assert {line.id: line.state for line in found.stations} == {"st-1": "complete", "st-2": "partial"}
+    with town.store.read() as conn:
+        assert queries.count_events(conn, ms("08:00"), ms("09:00"), NOW).state == "partial"
+        assert queries.count_events(conn, ms("08:00"), ms("09:00"), NOW, station="st-1").state == "complete"
+        assert queries.count_events(conn, ms("09:00"), ms("10:00"), NOW).state == "complete"
+        week = queries.span(conn, town.manifests, DAY, 7, NOW)
+    assert (week.sums.state, week.sums.complete) == ("partial", 1)
+
+
+def test_a_station_that_was_revoked_still_owes_what_was_before(town: Town) -> None:
+    town.station("st-1", "10:15")
+    town.station("st-2", "08:30")
+    with town.store.write() as conn:
+        stations.revoke(conn, "st-2", ms("09:00"))
+    hours = town.look().hours
+    assert [(hour.complete, hour.expected) for hour in hours[7:10]] == [(2, 2), (1, 2), (1, 1)]
+
+
+def test_a_station_that_is_claimed_anew_still_owes_what_was_before(town: Town) -> None:
+    town.station("st-1", "08:30")
+    with town.store.write() as conn:
+        streams.begin(conn, "st-1", "s", ms("00:00"), ms("00:05"))
+        stations.claim(conn, stations.new_code(conn, "st-1", ms("10:00")), ms("10:00"))
+    assert [hour.state for hour in town.look().hours[7:10]] == ["complete", "partial", "unknown"]
+
+
+def test_a_station_that_is_behind_makes_the_day_partial_and_not_yesterday_its_end(town: Town) -> None:
+    town.station("st-1", "10:15")
+    town.station("st-2", "10:10")
+    town.station("st-3", "02:00")  # is heard, and still brings what it kept
+    sums = town.look().sums
+    assert (sums.complete, sums.expected, sums.upto, sums.state) == (2, 3, ms("10:10"), "partial")
+
+
+def test_a_comparison_says_whether_the_days_before_are_complete(town: Town) -> None:
+    town.station("st-1", "10:15")
+    assert town.look().before.state == "complete"
+    with town.store.write() as conn:
+        streams.begin(conn, "st-1", "s", 0, ms("00:05", "2026-11-16"))
+        gaps.record(conn, "st-1", ms("09:00", "2026-11-16"), ms("09:30", "2026-11-16"), "lost", 9, NOW)
+    assert town.look().before.state == "partial"
+    assert town.look().sums.complete == 1
 
 
 def test_complete_to_leaves_lost_stations_out_and_says_so(town: Town) -> None:
@@ -109,7 +167,7 @@ def test_before_the_first_station_was_there_nothing_is_missing(town: Town) -> No
     states = {hour.label: hour.state for hour in town.look().hours}
     assert states["07:00"] == "complete"
     assert states["08:00"] == "complete"
-    assert states["10:00"] == "unknown"
+    assert states["10:00"] == "partial"
 
 
 def test_services_count_what_was_opened_and_what_was_finished(town: Town) -> None:

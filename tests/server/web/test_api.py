@@ -38,7 +38,13 @@ def test_events_are_counted_by_station_plugin_and_name(browser: TestClient, busy
     assert count("day=2026-11-21")["n"] == 7  # type: ignore[index]
     assert count("station=west&plugin=check_in&name=checked_in")["n"] == 2  # type: ignore[index]
     assert count("name=opened")["n"] == 0  # type: ignore[index]
-    assert count("day=2026-11-20") == {"n": 0, "state": "complete", "complete": 2, "expected": 2}
+    assert count("day=2026-11-20") == {
+        "n": 0,
+        "state": "complete",
+        "complete": 2,
+        "expected": 2,
+        "upto": busy.hour(0),
+    }
 
 
 def test_bookings_carry_no_contact(browser: TestClient, busy: Town) -> None:
@@ -62,6 +68,8 @@ def test_the_description_covers_every_route_and_every_reference(stranger: TestCl
     assert {
         "/api/v1/overview",
         "/api/v1/stations",
+        "/api/v1/stations/{station}",
+        "/api/v1/completeness",
         "/api/v1/bookings",
         "/api/v1/events/count",
         "/station/v1/claim",

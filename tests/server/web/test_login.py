@@ -9,8 +9,15 @@ from server.web.app import create_app
 from server.web.pages import inside
 from tests.server.web.town import DAY, NAME, Town
 
-PAGES = ["/", "/?range=week", "/stations", "/bookings"]
-API = ["/api/v1/overview", "/api/v1/stations", "/api/v1/bookings", "/api/v1/events/count"]
+PAGES = ["/", "/?range=week", "/stations", "/stations/east", "/bookings"]
+API = [
+    "/api/v1/overview",
+    "/api/v1/stations",
+    "/api/v1/stations/east",
+    "/api/v1/completeness",
+    "/api/v1/bookings",
+    "/api/v1/events/count",
+]
 STATION = ["/station/v1/content/jobs.posts", f"/station/v1/media/{'0' * 64}"]
 
 
@@ -34,6 +41,8 @@ def test_every_route_is_known_to_the_denial_tests(app: FastAPI) -> None:
     public = {"/login", "/logout", "/health", "/static", "/static/vendor/echarts.js", "/p/jobs/{job_id}"}
     public |= {"/api/v1/openapi.json", "/station/v1/claim"}
     denied = {path.partition("?")[0] for path in PAGES + API}
+    denied -= {"/stations/east", "/api/v1/stations/east"}
+    denied |= {"/stations/{station_id}", "/api/v1/stations/{station}"}
     denied |= {"/station/v1/content/{collection}", "/station/v1/media/{sha256}"}
     assert paths(app) == public | denied
 

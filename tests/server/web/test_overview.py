@@ -51,7 +51,7 @@ def test_an_empty_headquarters_says_what_to_do_first(browser: TestClient) -> Non
 
 def test_cards_show_sums_and_what_is_missing_from_them(browser: TestClient, morning: Town) -> None:
     found = cards(browser.get("/").text)
-    assert found["到站人次"] == ["1,234", "还没有可比的数", "2 / 3 站完整"]
+    assert found["到站人次"] == ["1,234", "还没有可比的数", "3 个站里 2 个数据完整"]
     assert found["在线站点"] == ["2 / 3", "1 站失联超过 15 分钟"]
     assert found["数据完整到"] == ["10:20", "66.6% 的站已对账，其余未知"]
 
@@ -132,14 +132,12 @@ def test_faults_and_lost_stations_are_to_be_looked_after(browser: TestClient, mo
 def test_what_was_turned_away_is_said_with_what_to_do(browser: TestClient, morning: Town) -> None:
     tally = Tally()
     tally.add("unknown_station", "stranger-<1>")
-    tally.add("clone", "west", problem="two boots")
     tally.add("gzip", "east")
     with morning.store.write() as conn:
         refusals.store(conn, tally, morning.now() - 5 * MINUTE)
     page = browser.get("/").text
     assert "没登记的站点 stranger-&lt;1&gt; 发来 1 次数据，没有收" in page
-    assert "用新的领取码重新设置" in page
-    assert "west 站 有两台机器在用同一份数据" in page
+    assert "用新的开通码重新设置" in page
     assert "east 站 有 1 条数据没有计入（gzip）" in page
 
 
@@ -156,7 +154,7 @@ def test_every_station_has_a_cell_that_says_how_it_is(browser: TestClient, morni
     morning.add("new", "新站", claimed=False)
     morning.fault("west", "jobs", MINUTE)
     page = browser.get("/").text
-    looks = dict(re.findall(r'class="cell ([a-z0-9-]+)" href="/stations#([a-z]+)"', page))
+    looks = dict(re.findall(r'class="cell ([a-z0-9-]+)" href="/stations/([a-z]+)"', page))
     assert {name: look for look, name in looks.items()} == {
         "east": "shade-5",
         "north": "lost",
@@ -176,7 +174,11 @@ def test_bookings_show_neither_contact_nor_more_than_the_office_needs(
     assert page.index("20037") < page.index("20074")
     assert "2 号律师" in page
     assert "已取消" in page
-    assert cards(browser.get("/").text)["法援预约"] == ["3", "确认 2 · 待确认 1"]
+    assert cards(browser.get("/").text)["法援预约"] == [
+        "3",
+        "确认 2 · 待确认 1",
+        "3 个站里 2 个数据完整",
+    ]
 
 
 def test_the_stations_page_lists_all_with_their_state(browser: TestClient, morning: Town) -> None:
