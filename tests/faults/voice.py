@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Final, Self
 
@@ -15,7 +16,9 @@ from protocol import frame as frames
 from protocol import messages, topics
 from protocol.frame import Ack, Frame, Refusal
 from protocol.messages import Heartbeat
-from tests.journeys.site import Headquarters
+from server.app import now_ms
+from server.store import Store, stations
+from tests.faults.centre import Centre
 
 PATIENCE: Final = 20.0  # s
 
@@ -92,8 +95,9 @@ class Pulse:
         )
 
 
-def claimed(headquarters: Headquarters, station: str, folder: Path) -> claim.Credentials:
+def claimed(centre: Centre, station: str, folder: Path) -> claim.Credentials:
     """A station without a kiosk, set up like any other; its folder holds its credentials."""
-    code = headquarters.add_station(station)
+    with closing(Store(centre.data)) as store, store.write() as conn:
+        code = stations.add(conn, station, name=station, now=now_ms())
     folder.mkdir(parents=True, exist_ok=True)
-    return claim.claim(headquarters.address, code, folder)
+    return claim.claim(centre.address, code, folder)
