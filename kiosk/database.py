@@ -6,17 +6,18 @@ flush, and a job that raises undoes only itself. One connection in one process i
 WAL safe (RELIABILITY, known traps).
 """
 
-import fcntl
 import logging
 import queue
 import sqlite3
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
-from kiosk.errors import AlreadyRunning, NotStored, StorageFull
+from kiosk.database_file import DatabaseFile, is_damage
+from kiosk.errors import AlreadyRunning, NotStored, StorageFull, TooLarge
 from kiosk.handle import Handle
 from kiosk.receipt import Post, Receipt
 
@@ -24,12 +25,15 @@ if TYPE_CHECKING:
     import sqlite_utils
 
     Job = Callable[[sqlite_utils.Database], Any]
+    #: What a job returned or raised.
+    Outcome = tuple[Any, BaseException | None]
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)
 
 BATCH: Final = 500  # jobs in one commit at most
 REOPEN_AFTER: Final = 2.0  # s between attempts to open a file that could not be opened
+HEAL_AFTER: Final = 3600.0  # s between two times that a damaged file may cost the screen a new start
 
 _MACHINE: Final = {
     sqlite3.SQLITE_IOERR,
@@ -45,11 +49,12 @@ _MACHINE: Final = {
 class Database:
     """A handle on the writer thread. `post` says how receipts reach the UI thread.
 
-    `opened` settles when the file is open and `prepare(db)` has made its tables; a file that cannot be read
-    is moved aside first, and `damaged` then names it.
+    `opened` settles when the file is open and `prepare(db)` has made its tables; a damaged file is replaced
+    by what can be salvaged of it, and `damaged` then names where it was set aside.
     """
 
     def __init__(self, path: Path, prepare: "Job | None" = None) -> None:
+        self.path = path
         self._post: Post | None = None
         self._writer = _Writer(path, prepare)
         self._writer.start()
@@ -60,11 +65,14 @@ class Database:
 
     @property
     def damaged(self) -> Path | None:
-        return self._writer.damaged
+        return self._writer.file.damaged
 
-    def write(self, fn: "Callable[[sqlite_utils.Database], T]") -> Receipt[T]:
-        """Run `fn(db)` on the writer thread; the receipt is ok once it is on disk. `fn` must not commit."""
-        return self._writer.put(fn, self._post)
+    def write(self, fn: "Callable[[sqlite_utils.Database], T]", says: int = 0) -> Receipt[T]:
+        """Run `fn(db)` on the writer thread; the receipt is ok once it is on disk. `fn` must not commit.
+
+        `says`: the messages that are lost with it if the disk does not take it.
+        """
+        return self._writer.put(fn, self._post, says)
 
     def read(self, fn: "Callable[[sqlite_utils.Database], T]") -> Receipt[T]:
         """The same queue for a job that only reads, so that it sees all writes before it."""
@@ -73,44 +81,59 @@ class Database:
     def posting(self, post: Post) -> "Database":
         """A handle on the same writer whose receipts reach the UI thread through `post`."""
         handle = object.__new__(Database)
-        handle._post, handle._writer = post, self._writer
+        handle._post, handle._writer, handle.path = post, self._writer, self.path
         return handle
 
     def after_commit(self, listener: "Callable[[sqlite_utils.Database], None]") -> None:
         """Call `listener(db)` on the writer thread after each commit, before its receipts are settled."""
         self._writer.listeners.append(listener)
 
-    def on_opened_late(self, listener: Callable[[], object]) -> None:
-        """Call `listener()` on the writer thread if the file opens only after `opened` has failed."""
-        self._writer.opened_late = listener
+    def on_lost(self, listener: Callable[[int], None]) -> None:
+        """Call `listener(n)` on the writer thread when the disk has not taken n messages, before receipts."""
+        self._writer.lost = listener
+
+    def on_stale(self, listener: Callable[[], object]) -> None:
+        """Call `listener()` on the writer thread when only a new start of the process helps.
+
+        That is when the file opens only after `opened` has failed, and when it turns out damaged in use.
+        """
+        self._writer.stale = listener
 
     def close(self, timeout: float = 10.0) -> None:
         """Finish what is queued and close the file; later jobs fail with NotStored."""
         self._writer.stop(timeout)
 
 
+@dataclass(frozen=True)
+class Entry:
+    """A job in the queue, its receipt, and how many messages are lost with it."""
+
+    fn: "Job"
+    receipt: Receipt[Any]
+    says: int
+
+
 class _Writer(threading.Thread):
     def __init__(self, path: Path, prepare: "Job | None") -> None:
         super().__init__(name="yizhan-database", daemon=True)
-        self.path = path
-        self.prepare = prepare
+        self.file = DatabaseFile(path, prepare)
         self.opened: Receipt[None] = Receipt()
-        self.damaged: Path | None = None
         self.listeners: list[Callable[[sqlite_utils.Database], None]] = []
-        self.opened_late: Callable[[], object] = lambda: None
-        self._queue: queue.SimpleQueue[tuple[Job, Receipt[Any]] | None] = queue.SimpleQueue()
+        self.lost: Callable[[int], None] = lambda count: None
+        self.stale: Callable[[], object] = lambda: None
+        self._queue: queue.SimpleQueue[Entry | None] = queue.SimpleQueue()
         self._closing = threading.Lock()
         self._closed = False
         self._db: sqlite_utils.Database | None = None
         self._fault: BaseException | None = None
         self._tried = 0.0
-        self._lock_file: Any = None
+        self._healed = -HEAL_AFTER
 
-    def put(self, fn: "Job", post: Post | None) -> Receipt[Any]:
+    def put(self, fn: "Job", post: Post | None, says: int = 0) -> Receipt[Any]:
         receipt: Receipt[Any] = Receipt(post)
         with self._closing:
             if not self._closed:
-                self._queue.put((fn, receipt))
+                self._queue.put(Entry(fn, receipt, says))
                 return receipt
         receipt.settle(error=NotStored("the database is closed"))
         return receipt
@@ -144,31 +167,27 @@ class _Writer(threading.Thread):
                 self._serve(batch)
         if self._db is not None:
             self._db.close()
-        if self._lock_file is not None:
-            self._lock_file.close()
+        self.file.close()
 
-    def _serve(self, batch: "list[tuple[Job, Receipt[Any]]]") -> None:
+    def _serve(self, batch: "list[Entry]") -> None:
         if self._db is None and time.monotonic() - self._tried > REOPEN_AFTER:
             self._try_open()
             if self._db is not None:
-                self.opened_late()
+                self.stale()
         if self._db is None:
-            for _, receipt in batch:
-                receipt.settle(error=self._fault)
+            self._settle(batch, [(None, self._fault)] * len(batch))
             return
         while batch:
             batch = self._commit(self._db, batch)
 
-    def _commit(
-        self, db: "sqlite_utils.Database", batch: "list[tuple[Job, Receipt[Any]]]"
-    ) -> "list[tuple[Job, Receipt[Any]]]":
+    def _commit(self, db: "sqlite_utils.Database", batch: "list[Entry]") -> "list[Entry]":
         """Run a batch in one transaction and settle it; what is returned has not been run yet."""
-        outcomes: list[tuple[Any, BaseException | None]] = []
+        outcomes: list[Outcome] = []
         broken: BaseException | None = None
         try:
             db.conn.execute("BEGIN IMMEDIATE")
-            for fn, _ in batch:
-                outcomes.append(_run_job(db, fn))
+            for entry in batch:
+                outcomes.append(_run_job(db, entry.fn))
                 if not db.conn.in_transaction:
                     # A full disk makes SQLite undo the whole transaction, the jobs before included.
                     broken = outcomes[-1][1] or NotStored("a job has ended the transaction of all")
@@ -183,52 +202,61 @@ class _Writer(threading.Thread):
         if broken is not None:
             log.error("a transaction of %d jobs was not stored: %s", len(outcomes), broken)
             outcomes = [(None, error or broken) for _, error in outcomes]
+        else:
+            self._tell(db)
+        self._settle(batch, outcomes)
+        return batch[len(outcomes) :]
+
+    def _tell(self, db: "sqlite_utils.Database") -> None:
+        """Something is committed: tell the listeners, and keep the blueprint true."""
         for listener in self.listeners:
             try:
                 listener(db)
-            except Exception:
+            except Exception as err:
                 log.exception("a commit listener failed")
-        for (_, receipt), (value, error) in zip(batch, outcomes, strict=False):
-            receipt.settle(value, None if error is None else translated(error))
-        return batch[len(outcomes) :]
+                self._suspect(err)
+        try:
+            self.file.note(db.conn)
+        except sqlite3.Error as err:
+            self._suspect(err)
+
+    def _settle(self, batch: "list[Entry]", outcomes: "list[Outcome]") -> None:
+        errors = [None if error is None else translated(error) for _, error in outcomes]
+        ours = not isinstance(self._fault, AlreadyRunning)
+        lost = sum(entry.says for entry, error in zip(batch, errors, strict=False) if _by_disk(error))
+        if lost and ours:
+            try:
+                self.lost(lost)
+            except Exception:  # a count must not cost the receipts
+                log.exception("%d lost messages were not counted", lost)
+        for entry, (value, _), error in zip(batch, outcomes, errors, strict=False):
+            entry.receipt.settle(value, error)
+        for _, raised in outcomes:
+            self._suspect(raised)
+
+    def _suspect(self, err: BaseException | None) -> None:
+        """Have a file that turns out damaged replaced by a new start: once, and not again for a long time."""
+        if not is_damage(err) or not self.file.suspect():
+            return
+        now = time.monotonic()
+        if now - self._healed > HEAL_AFTER:
+            self._healed = now
+            log.error("the database is damaged: %s", err)
+            self.stale()
 
     def _try_open(self) -> None:
         self._tried = time.monotonic()
         try:
-            self._db, self._fault = self._open(), None
+            conn = self.file.open()
+            self._db, self._fault = cast("sqlite_utils.Database", Handle(conn)), None
         except (sqlite3.Error, OSError, AlreadyRunning) as err:
             self._fault = err if isinstance(err, AlreadyRunning) else translated(err)
             log.error("the database cannot be opened: %s", err)
         except Exception as err:
             self._fault = err
             log.exception("the database cannot be prepared")
-
-    def _open(self) -> "sqlite_utils.Database":
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        self._hold_lock()
-        try:
-            conn = _connect(self.path)
-        except sqlite3.DatabaseError as err:
-            if err.sqlite_errorcode not in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
-                raise
-            self.damaged = _set_aside(self.path)
-            log.error("the database was damaged (%s) and set aside as %s", err, self.damaged.name)
-            conn = _connect(self.path)
-        db = cast("sqlite_utils.Database", Handle(conn))
-        if self.prepare is not None:
-            self.prepare(db)
-        return db
-
-    def _hold_lock(self) -> None:
-        if self._lock_file is not None:
-            return
-        file = open(self.path.with_name(self.path.name + ".lock"), "w")  # noqa: SIM115 - held while open
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as err:
-            file.close()
-            raise AlreadyRunning(f"another process has {self.path} open") from err
-        self._lock_file = file
+        if self.file.damaged is not None:
+            self._healed = time.monotonic()
 
 
 def _run_job(db: "sqlite_utils.Database", fn: "Job") -> tuple[Any, BaseException | None]:
@@ -259,34 +287,6 @@ def translated(err: BaseException) -> BaseException:
     return NotStored(f"SQLite refused: {err}") if code & 0xFF in _MACHINE else err
 
 
-def _connect(path: Path) -> sqlite3.Connection:
-    conn = sqlite3.connect(path)
-    try:
-        conn.execute("PRAGMA journal_mode=WAL")
-        conn.execute("PRAGMA synchronous=FULL")
-        # What plugins delete, such as yesterday's key, is gone from the file: not every SQLite's default.
-        conn.execute("PRAGMA secure_delete=ON")
-        conn.execute("PRAGMA journal_size_limit=16777216")
-        found = conn.execute("PRAGMA quick_check(1)").fetchone()
-        if found != ("ok",):
-            damage = sqlite3.DatabaseError(f"quick_check: {found[0] if found else 'no answer'}")
-            damage.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
-            raise damage
-    except sqlite3.Error:
-        conn.close()
-        raise
-    return conn
-
-
-def _set_aside(path: Path) -> Path:
-    stamp = time.strftime("%Y%m%d-%H%M%S", time.gmtime())
-    aside = path.with_name(f"{path.name}.damaged-{stamp}")
-    count = 0
-    while aside.exists():
-        count += 1
-        aside = path.with_name(f"{path.name}.damaged-{stamp}-{count}")
-    for suffix in ("", "-wal", "-shm"):
-        part = path.with_name(path.name + suffix)
-        if part.exists():
-            part.rename(aside.with_name(aside.name + suffix))
-    return aside
+def _by_disk(error: BaseException | None) -> bool:
+    """Whether it is the machine that has not taken a job, and not the job that failed."""
+    return isinstance(error, NotStored) and not isinstance(error, TooLarge)

@@ -23,6 +23,10 @@ class StorageFull(NotStored):
     key = "core.disk_full"
 
 
+class TooLarge(NotStored):
+    """A message that fits into no frame; the disk would have taken it."""
+
+
 class AlreadyRunning(KioskError):
     """Another process has this data directory open."""
 

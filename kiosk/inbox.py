@@ -6,13 +6,16 @@ from typing import TYPE_CHECKING, Final
 from kiosk.clock import Clock
 from kiosk.database import Database
 from kiosk.receipt import Receipt
-from protocol.stream import Acceptance, Receiver
+from protocol.stream import Acceptance, Fork, Receiver
 
 if TYPE_CHECKING:
     import sqlite_utils
 
+    from protocol.frame import Frame
+
 ATTEMPTS: Final = 5  # deliveries of one message to a plugin that fails on it
 STREAMS: Final = 8  # of earlier servers whose cursors are remembered
+PARTS: Final = 64  # runs of one stream that are remembered
 
 
 @dataclass(frozen=True)
@@ -37,24 +40,35 @@ class Inbox:
 
         def job(db: "sqlite_utils.Database") -> list[Letter]:
             # Each note of a cursor is a new row: their order needs no clock.
-            for stream, upto in db.execute("SELECT stream, upto FROM _down_cursor ORDER BY rowid"):
-                self._receivers[stream], self.newest = Receiver(upto), stream
+            for stream, upto in db.execute(
+                "SELECT stream, upto FROM _down_cursor WHERE typeof(upto) = 'integer' ORDER BY rowid"
+            ):
+                self._receivers[stream], self.newest = Receiver(max(0, upto)), stream
+            for stream, first, run in db.execute(
+                "SELECT stream, first, run FROM _down_part WHERE typeof(first) = 'integer' ORDER BY first"
+            ):
+                if stream in self._receivers:
+                    self._receivers[stream].parts.append((first, str(run)))
             db.execute("DELETE FROM _down_inbox WHERE attempts >= ?", [ATTEMPTS])
-            return [Letter(*row) for row in db.execute("SELECT id, body FROM _down_inbox ORDER BY id")]
+            rows = db.execute("SELECT id, CAST(body AS BLOB) FROM _down_inbox ORDER BY id")
+            return [Letter(*row) for row in rows]
 
         return self._database.write(job)
 
-    def offer(self, stream: str, first: int, count: int, low: int) -> Acceptance | None:
+    def offer(self, frame: "Frame") -> Acceptance | Fork | None:
         """Judge a frame; None means that there is nothing new in it."""
-        return self._receivers.setdefault(stream, Receiver()).offer(first, count, low)
+        receiver = self._receivers.setdefault(frame.stream, Receiver())
+        return receiver.offer(frame.first, len(frame.msgs), frame.low, frame.gone, frame.run)
 
     def upto(self, stream: str) -> int:
         """The last number of the stream that is stored here."""
         receiver = self._receivers.get(stream)
         return receiver.upto if receiver else 0
 
-    def store(self, stream: str, acceptance: Acceptance, bodies: list[bytes]) -> list[Letter]:
+    def store(self, stream: str, acceptance: Acceptance, bodies: list[bytes], run: str = "") -> list[Letter]:
         """Store the bodies to be handled and the cursor in one transaction; waits for the disk."""
+        receiver = self._receivers.setdefault(stream, Receiver())
+        goes_on = bool(receiver.parts) and receiver.parts[-1][1] == run
 
         def job(db: "sqlite_utils.Database") -> list[Letter]:
             letters = []
@@ -65,15 +79,13 @@ class Inbox:
                 "INSERT OR REPLACE INTO _down_cursor VALUES (?, ?, ?)",
                 [stream, acceptance.upto, self._clock.wall_ms()],
             )
-            db.execute(
-                "DELETE FROM _down_cursor WHERE stream NOT IN"
-                " (SELECT stream FROM _down_cursor ORDER BY stream = ? DESC, at DESC LIMIT ?)",
-                [stream, STREAMS],
-            )
+            if not goes_on:
+                self._note_part(db, stream, receiver.upto + 1, run)
             return letters
 
         letters = self._database.write(job).wait().value
-        self._receivers[stream].stored(acceptance)
+        receiver.stored(acceptance, run)
+        del receiver.parts[:-PARTS]
         self.newest = stream
         return letters
 
@@ -86,6 +98,22 @@ class Inbox:
         return self._database.write(
             lambda db: _run(db, "UPDATE _down_inbox SET attempts = attempts + 1 WHERE id = ?", letter)
         )
+
+    def _note_part(self, db: "sqlite_utils.Database", stream: str, first: int, run: str) -> None:
+        """Remember who goes on with the stream, and forget streams and parts of long ago."""
+        db.execute("INSERT OR REPLACE INTO _down_part VALUES (?, ?, ?)", [stream, first, run])
+        db.execute(
+            "DELETE FROM _down_part WHERE stream = ? AND first <"
+            " (SELECT min(first) FROM (SELECT first FROM _down_part WHERE stream = ?"
+            " ORDER BY first DESC LIMIT ?))",
+            [stream, stream, PARTS],
+        )
+        db.execute(
+            "DELETE FROM _down_cursor WHERE stream NOT IN"
+            " (SELECT stream FROM _down_cursor ORDER BY stream = ? DESC, at DESC LIMIT ?)",
+            [stream, STREAMS],
+        )
+        db.execute("DELETE FROM _down_part WHERE stream NOT IN (SELECT stream FROM _down_cursor)")
 
 
 def _run(db: "sqlite_utils.Database", sql: str, letter: Letter) -> None:

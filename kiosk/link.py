@@ -26,11 +26,11 @@ from kiosk.clock import Clock
 from kiosk.database import Database
 from kiosk.errors import KioskError, PlainRefused
 from kiosk.inbox import Inbox, Letter
-from kiosk.outbox import Outbox, Run
+from kiosk.outbox import Outbox, Stretch
 from protocol import frame as frames
 from protocol import topics
 from protocol.errors import FrameError
-from protocol.stream import Heard, Sender
+from protocol.stream import WINDOW, Acceptance, Fork, Heard, Part, Sender
 
 if TYPE_CHECKING:
     import paho.mqtt.client as paho
@@ -61,12 +61,14 @@ class Link:
         letter: Callable[[Letter], object],
         connected: Callable[[], object] = lambda: None,
         retry: tuple[float, float] = RETRY,
+        chance: Callable[[], float] = random.random,
     ) -> None:
         self._outbox, self._inbox, self._database, self._clock = outbox, inbox, database, clock
         self._credentials = credentials
         self._letter, self._connected = letter, connected
-        self._retry = retry
-        self._sender = Sender(outbox.last, outbox.acked, random.random)
+        self._retry, self._chance = retry, chance
+        self._sender = Sender(outbox.last, outbox.acked, chance)
+        self._flying: dict[str, Part] = {}  # digest -> last number and run of a frame that has left
         newest = inbox.newest
         self._ack = frames.Ack(newest, inbox.upto(newest)) if newest else None
         self._ack_due = False
@@ -92,7 +94,7 @@ class Link:
 
     def start(self) -> None:
         self._outbox.on_stored(self.wake)
-        self._thread = threading.Thread(target=self._keep, name="yizhan-link", daemon=True)
+        self._thread = threading.Thread(target=self._watch, name="yizhan-link-watch", daemon=True)
         self._thread.start()
 
     def wake(self) -> None:
@@ -107,6 +109,16 @@ class Link:
         self.wake()
         if self._thread is not None:
             self._thread.join(timeout)
+
+    def _watch(self) -> None:
+        """Keep one thread that does the work: another one when it has died, never a second beside it."""
+        while not self._stopping:
+            worker = threading.Thread(target=self._keep, name="yizhan-link", daemon=True)
+            worker.start()
+            worker.join()
+            if not self._stopping:
+                log.error("the thread of the line to headquarters has died: another one takes over")
+                self._sleep(self._pause())
 
     # The rest runs on the link's thread.
 
@@ -125,9 +137,7 @@ class Link:
                 if client is not None:
                     self._leave(client)
             if not self._stopping:
-                longest = min(self._retry[1], self._retry[0] * 2.0 ** min(self._failures, 10))
-                self._failures += 1
-                self._sleep(longest * random.random())
+                self._sleep(self._pause())
 
     def _connect(self) -> "paho.Client":
         import paho.mqtt.client as paho
@@ -189,6 +199,15 @@ class Link:
         wakes = self._sender.wakes()
         return 1.0 if wakes is None else max(0.0, min(1.0, wakes - time.monotonic()))
 
+    def _pause(self) -> float:
+        """How long to wait before the next attempt, s: anything up to a limit that doubles with each.
+
+        All stations lose a broker at the same moment; they must not all return at the same moment.
+        """
+        longest = min(self._retry[1], self._retry[0] * 2.0 ** min(self._failures, 10))
+        self._failures += 1
+        return longest * self._chance()
+
     def _sleep(self, seconds: float) -> None:
         end = time.monotonic() + seconds
         while not self._stopping and (rest := end - time.monotonic()) > 0:
@@ -228,29 +247,57 @@ class Link:
             return
         self._contact, self._failures, self._waiting_since = now, 0, 0.0
         if frame.ack is not None and frame.ack.stream == self._outbox.stream:
-            self._acknowledged(frame.ack.upto, now)
+            self._acknowledged(frame.ack, now)
+        if frame.refused is not None:
+            self._refused(frame.refused)
         if frame.msgs:
             self._take(frame)
 
-    def _acknowledged(self, upto: int, now: float) -> None:
+    def _acknowledged(self, ack: frames.Ack, now: float) -> None:
         self._sender.stored(self._outbox.last)
-        if self._sender.acknowledged(upto, now) is Heard.BEYOND:
-            log.error("headquarters owns numbers never given here: this is a copy, a new stream begins")
-            self._outbox.renew().wait()
-            self._sender = Sender(self._outbox.last, 0, random.random)
+        heard = self._sender.acknowledged(ack.upto, now, ack.of, ack.run, ack.fork)
+        if heard in (Heard.FORK, Heard.BEYOND):
+            log.error(
+                "headquarters has other messages under these numbers: this disk is a copy, or was set back"
+            )
+            self._outbox.renew(ack.of if heard is Heard.FORK else None).wait()
+            self._sender = Sender(self._outbox.last, 0, self._chance)
+            self._flying.clear()
             self._kept = 0
-        elif upto < self._kept:
-            self._outbox.acknowledge(upto).wait()
-            self._kept = upto
+        elif self._sender.acked < self._kept:
+            self._outbox.acknowledge(self._sender.acked).wait()
+            self._kept = self._sender.acked
+
+    def _refused(self, refusal: frames.Refusal) -> None:
+        log.warning("headquarters cannot read a frame of ours: %s", refusal.reason)
+        part = self._flying.get(refusal.digest)
+        number = self._sender.refused(*part) if part else None
+        if number is not None:
+            log.error("message %d is set aside: headquarters cannot read it", number)
+            self._outbox.park(number, refusal.reason).wait()
 
     def _take(self, frame: frames.Frame) -> None:
-        acceptance = self._inbox.offer(frame.stream, frame.first, len(frame.msgs), frame.low)
-        if acceptance is not None:
-            bodies = [bytes(raw) for raw in frame.msgs[acceptance.skip :]]
-            for letter in self._inbox.store(frame.stream, acceptance, bodies):
+        offered = self._inbox.offer(frame)
+        if isinstance(offered, Acceptance):
+            bodies = [bytes(raw) for raw in frame.msgs[offered.skip :]]
+            for letter in self._inbox.store(frame.stream, offered, bodies, frame.run):
                 self._letter(letter)
-        self._ack = frames.Ack(frame.stream, self._inbox.upto(frame.stream))
-        self._ack_due = True
+        upto, of = self._inbox.upto(frame.stream), frame.first + len(frame.msgs) - 1
+        if isinstance(offered, Fork):
+            log.error("headquarters says others under these numbers: it was set back, or is a copy")
+            self._answer(frames.Ack(frame.stream, upto, offered.after, frame.run, fork=True))
+        else:
+            self._answer(frames.Ack(frame.stream, upto, of, frame.run))
+
+    def _answer(self, ack: frames.Ack) -> None:
+        """The next frame brings this; one answer goes for all that came since the last."""
+        before = self._ack
+        if before is not None and self._ack_due and before.stream == ack.stream and not ack.fork:
+            if before.fork:
+                return
+            if before.of > ack.of:
+                ack = msgspec.structs.replace(before, upto=ack.upto)
+        self._ack, self._ack_due = ack, True
 
     # What we say.
 
@@ -258,41 +305,54 @@ class Link:
         sender, outbox = self._sender, self._outbox
         sender.stored(outbox.last)
         while (first := sender.due(now)) is not None:
-            run = outbox.run(first, frames.FRAME_MESSAGES, frames.FRAME_BYTES).wait().value
-            if run is None:
+            count = 1 if sender.alone else frames.FRAME_MESSAGES
+            stretch = outbox.stretch(first, count, frames.FRAME_BYTES).wait().value
+            if stretch is None:
                 break
-            self._publish(client, self._frame(run))
-            sender.sent(run.first + len(run.bodies) - 1, now)
+            digest = self._publish(client, self._frame(stretch, first))
+            self._remember(digest, (stretch.last, stretch.run))
+            sender.sent(stretch.last, now, stretch.run)
             self._waiting_since = self._waiting_since or now
         if self._ack_due:
             # An empty frame: it names the stream and where it goes on, and is answered by nobody.
-            self._publish(client, self._frame(Run(sender.acked + 1, [], outbox.boot)))
+            nothing = Stretch(sender.acked + 1, [], outbox.boot)
+            self._publish(client, self._frame(nothing, nothing.first))
         if self._waiting_since and now - max(self._waiting_since, self._contact) > DEAF:
             raise OSError("headquarters does not answer")
         if sender.acked > self._kept and now - self._kept_at > KEEP_ACK:
             outbox.acknowledge(sender.acked)
             self._kept, self._kept_at = sender.acked, now
 
-    def _frame(self, run: Run) -> frames.Frame:
+    def _remember(self, digest: str, part: Part) -> None:
+        self._flying[digest] = part
+        while len(self._flying) > 2 * WINDOW:
+            del self._flying[next(iter(self._flying))]
+
+    def _frame(self, stretch: Stretch, asked: int) -> frames.Frame:
         clock, outbox = self._clock, self._outbox
         return frames.Frame(
             v=frames.VERSION,
             stream=outbox.stream,
-            first=run.first,
-            boot=run.boot,
+            first=stretch.first,
+            run=stretch.run,
+            boot=stretch.boot,
             sent=clock.wall_ms(),
             # The monotonic clock of an earlier run of the machine says nothing about these messages.
-            up=clock.monotonic_ms() if run.boot == outbox.boot else 0,
+            up=clock.monotonic_ms() if stretch.boot == outbox.boot else 0,
             ack=self._ack,
-            low=run.first if run.bodies and run.first == outbox.low else 0,
-            msgs=[msgspec.Raw(body) for body in run.bodies],
+            low=stretch.first if stretch.lowest else 0,
+            gone=asked if stretch.first > asked else 0,
+            msgs=[msgspec.Raw(body) for body in stretch.bodies],
         )
 
-    def _publish(self, client: "paho.Client", frame: frames.Frame) -> None:
-        info = client.publish(self._topic("up"), frames.encode(frame), qos=0)
+    def _publish(self, client: "paho.Client", frame: frames.Frame) -> str:
+        """Send a frame; its digest."""
+        data = frames.encode(frame)
+        info = client.publish(self._topic("up"), data, qos=0)
         if info.rc != 0:
             raise OSError("the connection has ended")
         self._ack_due = False
+        return frames.digest(data)
 
     def _topic(self, leaf: topics.Leaf) -> str:
         return topics.build(self._credentials.station, leaf, self._credentials.mqtt.prefix)
@@ -302,15 +362,20 @@ class Link:
         return msgspec.json.encode({"online": online, "n": self._births, "boot": self._outbox.boot})
 
     def _count_birth(self) -> int:
+        tally = self._outbox.tally
+
         def job(db: Any) -> int:
-            births = max(self._births, int(tables.get_meta(db, "births", 0))) + 1
+            births = max(tally.facts.births, tables.get_meta(db, "births", 0)) + 1
             tables.set_meta(db, "births", births)
+            tally.keep(births=births)
             return births
 
         try:
             return self._database.write(job).wait().value
         except KioskError:
-            return self._births + 1  # a full disk must not keep us from saying so
+            # A full disk must not keep us from saying so.
+            tally.keep(births=tally.facts.births + 1)
+            return tally.facts.births
 
     def _leave(self, client: "paho.Client") -> None:
         # A clean good-bye makes the broker drop the will, so the will's words are said here.

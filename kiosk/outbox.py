@@ -1,8 +1,11 @@
 """The durable stream up: what the station says, numbered without gaps, kept until long after it is heard.
 
 The number is given in the transaction that stores the message, so a crash leaves either both or neither.
+What could not be stored, or was lost with a damaged database, is said in the stream as soon as it can be.
 """
 
+import logging
+import re
 import secrets
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
@@ -11,55 +14,83 @@ from typing import TYPE_CHECKING, Final
 from kiosk import tables
 from kiosk.clock import Clock, boot_id
 from kiosk.database import Database
-from kiosk.errors import NotStored
+from kiosk.database_file import damage
+from kiosk.errors import TooLarge
 from kiosk.receipt import Receipt
+from kiosk.row import checksum
+from kiosk.tally import Missing, Tally
 from protocol import messages
 from protocol.sealed import blank
 
 if TYPE_CHECKING:
     import sqlite_utils
 
+log = logging.getLogger(__name__)
+
 LIMIT: Final = 200_000  # messages
+ROOM: Final = 256 * 1024 * 1024  # bytes of bodies
 KEEP: Final = (
     7 * 24 * 3600 * 1000
 )  # ms that an acknowledged message stays, for a server restored from a backup
 MAX_MESSAGE: Final = 32 * 1024  # bytes; a frame takes two of these at least
 TRIM_EVERY: Final = 256  # messages between two looks at the limits
+PARKED: Final = 1000  # messages that headquarters cannot read are kept at most
+TOLD: Final = 16  # ids of losses that were said
+
+_STREAM: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,63}")
 
 
 @dataclass(frozen=True)
-class Run:
-    """Consecutive messages as stored, from number `first`, all measured in one run of the machine, `boot`."""
+class Stretch:
+    """Consecutive messages as stored, from number `first`.
+
+    All were written in one run of this program, `run`, and measured in one run of the machine, `boot`.
+    Between the number asked for and `first` there is nothing; with `lowest` there is nothing below `first`.
+    """
 
     first: int
     bodies: list[bytes]
     boot: str
+    run: str = ""
+    lowest: bool = False
+
+    @property
+    def last(self) -> int:
+        return self.first + len(self.bodies) - 1
 
 
 class Outbox:
     """`last` and `low` are the newest and oldest number on disk, `acked` what the server owns.
 
-    They move only after a commit, so what they name can be sent. `not_stored` counts what never got to disk.
+    They move only after a commit, so what they name can be sent. `run_id` names this process: with the number
+    it names a message for ever, whatever becomes of the disk. `not_stored` counts what never got there.
     """
 
-    def __init__(self, database: Database, clock: Clock, limit: int = LIMIT) -> None:
+    def __init__(self, database: Database, clock: Clock, limit: int = LIMIT, room: int = ROOM) -> None:
         self.stream = ""
         self.last = self.low = self.acked = 0
         self.not_stored = 0
         self.boot = boot_id()
+        self.run_id = secrets.token_hex(8)
+        self.tally = Tally(database.path.with_name(database.path.name + ".tally"))
         self._database = database
         self._clock = clock
-        self._limit = limit
+        self._limit, self._room = limit, room
+        self._trim_every = max(1, min(TRIM_EVERY, limit // 8))
         self._wake: Callable[[], None] = lambda: None
+        self._begun = False
+        self._floor = 0  # numbers up to this one were given, even if the database has lost them
+        self._acked_at = 0
+        database.after_commit(self._committed)
+        database.on_lost(self._lost)
 
     def load(self) -> Receipt[None]:
         """Read where the stream stands, or begin one; call once before anything else."""
 
         def job(db: "sqlite_utils.Database") -> None:
-            if not tables.get_meta(db, "stream", ""):
-                tables.set_meta(db, "stream", secrets.token_hex(8))
+            self._begun = True
+            self._begin(db)
             self._look(db)
-            self._database.after_commit(self._committed)
 
         return self._database.write(job)
 
@@ -68,47 +99,59 @@ class Outbox:
         self._wake = wake
 
     def append(self, db: "sqlite_utils.Database", message: messages.Up) -> int:
-        """Store one message within the caller's transaction; its number, or NotStored if it is too big."""
+        """Store one message within the caller's transaction; its number, or TooLarge if it is too big."""
         body = messages.encode(message)
         if len(body) > MAX_MESSAGE:
-            raise NotStored(f"a message of {len(body)} bytes is larger than {MAX_MESSAGE}")
+            raise TooLarge(f"a message of {len(body)} bytes is larger than {MAX_MESSAGE}")
         request = message.id if isinstance(message, messages.Request) else None
-        cursor = db.execute(
-            "INSERT INTO _stream_up (at, boot, body, request) VALUES (?, ?, ?, ?)",
-            [message.at or self._clock.wall_ms(), self.boot, body, request],
+        newest = db.execute("SELECT number, total FROM _stream_up ORDER BY number DESC LIMIT 1").fetchone()
+        last, total = newest or (0, 0)
+        number = max(last, self._floor) + 1
+        at = message.at or self._clock.wall_ms()
+        proof = checksum(number, at, self.boot, self.run_id, request, body)
+        db.execute(
+            "INSERT INTO _stream_up (number, at, boot, run, request, body, total, checksum)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            [number, at, self.boot, self.run_id, request, body, total + len(body), proof],
         )
-        number = cursor.lastrowid or 0
-        if number % TRIM_EVERY == 0:
+        if number % self._trim_every == 0:
             self._trim(db, number)
         return number
 
     def say(self, message: messages.Up) -> Receipt[int]:
         """Store one message in a transaction of its own; the value is its number."""
-        return self._database.write(lambda db: self.append(db, message))
+        says = int(isinstance(message, messages.Event | messages.Request))
+        return self._database.write(lambda db: self.append(db, message), says)
 
-    def run(self, first: int, count: int, size: int) -> Receipt[Run | None]:
+    def stretch(self, first: int, count: int, size: int) -> Receipt[Stretch | None]:
         """Up to `count` messages and `size` bytes from `first` on, at least one; None if there is none.
 
-        It starts later than asked when older ones are gone, and ends where the machine was restarted.
+        It starts later than asked when older ones are gone, and ends where the machine or the program was
+        started again.
         """
         last = self.last  # not beyond what is committed
 
-        def job(db: "sqlite_utils.Database") -> Run | None:
+        def job(db: "sqlite_utils.Database") -> Stretch | None:
             rows = db.execute(
-                "SELECT number, boot, body FROM _stream_up WHERE number BETWEEN ? AND ?"
-                " ORDER BY number LIMIT ?",
+                "SELECT number, at, boot, run, request, body, checksum FROM _stream_up"
+                " WHERE number BETWEEN ? AND ? ORDER BY number LIMIT ?",
                 [first, last, count],
             )
-            start, boot, weight = 0, "", 0
+            start, writer, weight = 0, ("", ""), 0
             bodies: list[bytes] = []
-            for number, row_boot, body in rows:
+            for number, at, boot, run, request, body, proof in rows:
+                if proof is not None and proof != checksum(number, at, boot, run, request, body):
+                    raise damage(f"message {number} is not what was stored")
                 weight += len(body) + 1
-                if bodies and (weight > size or row_boot != boot or number != start + len(bodies)):
+                if bodies and (weight > size or (boot, run) != writer or number != start + len(bodies)):
                     break
                 if not bodies:
-                    start, boot = number, row_boot
+                    start, writer = number, (boot, run)
                 bodies.append(body)
-            return Run(start, bodies, boot) if bodies else None
+            if not bodies:
+                return None
+            lowest = db.execute("SELECT min(number) FROM _stream_up").fetchone()[0]
+            return Stretch(start, bodies, *writer, lowest=start == lowest)
 
         return self._database.read(job)
 
@@ -120,6 +163,7 @@ class Outbox:
             if tables.get_meta(db, "stream", "") != stream:
                 return
             tables.set_meta(db, "acked", upto)
+            self._acked_at = self._time_of(db, upto)
             self._trim(db, self.last)
 
         return self._database.write(job)
@@ -131,49 +175,173 @@ class Outbox:
         """
 
         def job(db: "sqlite_utils.Database") -> None:
-            found = db.execute("SELECT number, body FROM _stream_up WHERE request = ?", [request]).fetchall()
-            for number, body in found:
+            rows = db.execute("SELECT number, body FROM _stream_up WHERE request = ?", [request])
+            for number, body in rows.fetchall():
                 if (kept := blank(body, names)) is not body:
-                    db.execute("UPDATE _stream_up SET body = ? WHERE number = ?", [kept, number])
+                    self._put(db, number, kept, request)
 
         return self._database.write(job)
 
-    def renew(self) -> Receipt[None]:
-        """The server owns numbers that were never given here: this is an older copy of the stream.
+    def park(self, number: int, reason: str) -> Receipt[None]:
+        """Headquarters cannot read this message: keep it aside, and say so under its number."""
 
-        Begin a new stream; what nobody has acknowledged gets new numbers from 1, in one transaction.
+        def job(db: "sqlite_utils.Database") -> None:
+            query = "SELECT at, body FROM _stream_up WHERE number = ?"
+            row = db.execute(query, [number]).fetchone()
+            if row is None:
+                return
+            at, body = row
+            stream, now = tables.get_meta(db, "stream", ""), self._clock.wall_ms()
+            db.execute("INSERT INTO _parked VALUES (?, ?, ?, ?, ?)", [number, stream, body, now, reason])
+            db.execute("DELETE FROM _parked WHERE rowid <= (SELECT max(rowid) FROM _parked) - ?", [PARKED])
+            message = messages.decode(body)
+            up = 0 if isinstance(message, messages.Unknown) else message.up
+            loss = messages.Loss(at=at, up=up, why="parked", n=1, since=at, until=at)
+            self._put(db, number, messages.encode(loss), None)
+
+        return self._database.write(job)
+
+    def renew(self, after: int | None = None) -> Receipt[None]:
+        """This disk is a copy, or was set back: begin a new stream, with what nobody else has said before.
+
+        That is what follows `after`, the last number up to which headquarters has the same, or, if it cannot
+        say that, what it has not acknowledged. It gets new numbers from 1, in one transaction.
         """
 
         def job(db: "sqlite_utils.Database") -> None:
-            acked = tables.get_meta(db, "acked", 0)
-            db.execute("DELETE FROM _stream_up WHERE number <= ?", [acked])
+            agreed = tables.get_meta(db, "acked", 0) if after is None else after
+            doubtful = db.execute("SELECT min(at) FROM _stream_up WHERE number > ?", [agreed]).fetchone()[0]
+            since = self._time_of(db, agreed) or doubtful or self._clock.wall_ms()
+            db.execute("DELETE FROM _stream_up WHERE number <= ?", [agreed])
             low = db.execute("SELECT min(number) FROM _stream_up").fetchone()[0] or 1
-            db.execute("UPDATE _stream_up SET number = number - ?", [low - 1])
+            db.execute(
+                "UPDATE _stream_up SET number = number - ?, checksum = checksum - ?", [low - 1, low - 1]
+            )
             tables.set_meta(db, "stream", secrets.token_hex(8))
             tables.set_meta(db, "acked", 0)
+            self._floor = self._acked_at = 0
+            if after is not None:
+                now = self._clock.wall_ms()
+                self.append(db, self._loss(Missing("", "copy", 0, since, now)))
 
         return self._database.write(job)
 
+    # On the writer thread.
+
+    def _begin(self, db: "sqlite_utils.Database") -> None:
+        """Find or make the stream, and find out what was lost since it was last used."""
+        known = self.tally.read()
+        stream = tables.get_meta(db, "stream", "")
+        if not _STREAM.fullmatch(stream):
+            stream = known.stream or secrets.token_hex(8)
+            tables.set_meta(db, "stream", stream)
+            tables.set_meta(db, "acked", known.acked if known.stream == stream else 0)
+        ours = known.stream == stream
+        self._floor = known.last if ours else 0
+        self._acked_at = known.acked_at if ours else 0
+        told = tables.get_meta(db, "told", "").split()
+        self.tally.keep(missing=tuple(each for each in known.missing if each.id not in told))
+        newest = db.execute("SELECT number, at FROM _stream_up ORDER BY number DESC LIMIT 1").fetchone()
+        last, at = newest or (0, 0)
+        salvaged = tables.get_meta(db, "salvaged", "")
+        if salvaged or last < self._floor:
+            log.error("the stream goes on behind %d; the newest message found is %d", self._floor, last)
+            since = max(at, self._acked_at)
+            lost = Missing(salvaged or secrets.token_hex(4), "damaged", 0, since, self._clock.wall_ms())
+            self.tally.miss(lost)
+
+    def _committed(self, db: "sqlite_utils.Database") -> None:
+        if not self._begun:
+            return
+        before = (self.stream, self.last)
+        try:
+            if not tables.get_meta(db, "stream", ""):
+                self._alone(db, self._begin)  # the disk was too full for it at the start
+            if self.tally.read().missing:
+                self._alone(db, self._tell)
+                self.tally.keep(missing=())
+        finally:
+            self._look(db)
+            if (self.stream, self.last) != before:
+                self._wake()
+
+    def _alone(self, db: "sqlite_utils.Database", job: "Callable[[sqlite_utils.Database], None]") -> None:
+        """Run a job of ours in a transaction of its own."""
+        db.conn.execute("BEGIN IMMEDIATE")
+        try:
+            job(db)
+            db.conn.execute("COMMIT")
+        except BaseException:
+            if db.conn.in_transaction:
+                db.conn.rollback()
+            raise
+
+    def _tell(self, db: "sqlite_utils.Database") -> None:
+        """Say what is missing, and remember that it is said: the tally may forget that."""
+        missing = self.tally.facts.missing
+        for each in missing:
+            self.append(db, self._loss(each))
+        told = [*tables.get_meta(db, "told", "").split(), *(each.id for each in missing)]
+        tables.set_meta(db, "told", " ".join(told[-TOLD:]))
+        db.execute("DELETE FROM _meta WHERE key = 'salvaged'")
+
+    def _loss(self, missing: Missing) -> messages.Loss:
+        now, up = self._clock.wall_ms(), self._clock.monotonic_ms()
+        since, until = missing.since, missing.until
+        return messages.Loss(at=now, up=up, why=missing.why, n=missing.n, since=since, until=until)
+
+    def _lost(self, count: int) -> None:
+        now = self._clock.wall_ms()
+        self.tally.miss(Missing(secrets.token_hex(4), "disk", count, now, now))
+
+    def _put(self, db: "sqlite_utils.Database", number: int, body: bytes, request: str | None) -> None:
+        """Another body under the same number."""
+        query = "SELECT at, boot, run FROM _stream_up WHERE number = ?"
+        at, boot, run = db.execute(query, [number]).fetchone()
+        db.execute(
+            "UPDATE _stream_up SET body = ?, request = ?, checksum = ? WHERE number = ?",
+            [body, request, checksum(number, at, boot, run, request, body), number],
+        )
+
+    def _time_of(self, db: "sqlite_utils.Database", number: int) -> int:
+        """When the message of this number was stored, or the newest one before it; 0 if there is none."""
+        query = "SELECT at FROM _stream_up WHERE number <= ? ORDER BY number DESC LIMIT 1"
+        row = db.execute(query, [number]).fetchone()
+        return int(row[0]) if row else 0
+
     def _trim(self, db: "sqlite_utils.Database", last: int) -> None:
         # Only from the lower end, as far as it is old: after every acknowledgement, so without a look at all.
-        acked = int(tables.get_meta(db, "acked", 0))
+        acked = tables.get_meta(db, "acked", 0)
         young = db.execute(
             "SELECT number FROM _stream_up WHERE number <= ? AND at >= ? ORDER BY number LIMIT 1",
             [acked, self._clock.wall_ms() - KEEP],
         ).fetchone()
-        low = max(young[0] if young else acked + 1, last - self._limit + 1)
+        low = max(young[0] if young else acked + 1, last - self._limit + 1, self._light(db, last))
         # The newest row always stays: its number is where SQLite counts on.
         db.execute("DELETE FROM _stream_up WHERE number < ?", [min(low, last)])
 
-    def _committed(self, db: "sqlite_utils.Database") -> None:
-        before = (self.stream, self.last)
-        self._look(db)
-        if (self.stream, self.last) != before:
-            self._wake()
+    def _light(self, db: "sqlite_utils.Database", last: int) -> int:
+        """The lowest number from which on the bodies fit into the room there is, give or take one."""
+        query = "SELECT number, total FROM _stream_up WHERE number >= ? ORDER BY number LIMIT 1"
+        ends = [db.execute(query, [number]).fetchone() for number in (0, last)]
+        if None in ends:
+            return 0
+        (low, lightest), (high, heaviest) = ends
+        while low < high and heaviest - lightest > self._room:
+            middle = (low + high) // 2
+            number, total = db.execute(query, [middle]).fetchone()
+            if heaviest - total > self._room:
+                low = number + 1
+            else:
+                high = middle
+        return int(low)
 
     def _look(self, db: "sqlite_utils.Database") -> None:
-        stream = str(tables.get_meta(db, "stream", ""))
+        stream = tables.get_meta(db, "stream", "")
         low = db.execute("SELECT min(number) FROM _stream_up").fetchone()[0]
         last = db.execute("SELECT max(number) FROM _stream_up").fetchone()[0]
         self.stream, self.low, self.last = stream, low or 0, last or 0
-        self.acked = int(tables.get_meta(db, "acked", 0))
+        known = self.tally.read()
+        self._floor = max(self.last, known.last if known.stream == stream else 0)
+        self.acked = max(0, min(tables.get_meta(db, "acked", 0), self._floor))
+        self.tally.keep(stream=stream, last=self._floor, acked=self.acked, acked_at=self._acked_at)

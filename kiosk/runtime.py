@@ -58,10 +58,10 @@ class Runtime:
         self.clock = clock or SystemClock(options.zone, options.clock_shift)
         self.started = False
         self.restart: Callable[[], object] = lambda: None
-        self._opened_late = False
+        self._outdated = False
         self.credentials: claim.Credentials | None = None
         self.database = Database(options.database, tables.prepare)
-        self.database.on_opened_late(self._late)
+        self.database.on_stale(self._stale)
         self.outbox = Outbox(self.database, self.clock, options.outbox_limit)
         self.inbox = Inbox(self.database, self.clock)
         self.settings = Settings(self.database)
@@ -189,7 +189,7 @@ class Runtime:
             log.error("the station is not claimed: %s", err)
         self.started = True
         pulse.ready()
-        if self._opened_late:
+        if self._outdated:
             ui_thread.call_soon(self._start_again)
         loaded()
         if self.credentials is not None:
@@ -286,14 +286,14 @@ class Runtime:
 
     # what happens
 
-    def _late(self) -> None:
-        self._opened_late = True
+    def _stale(self) -> None:
+        self._outdated = True
         if self.started:
             ui_thread.call_soon(self._start_again)
 
     def _start_again(self) -> None:
         # Numbers, settings, content and the plugins' tables are read at the start only.
-        log.warning("the database could be opened after all: the screen starts again to use it")
+        log.warning("the screen starts again to use the database as it is now")
         self.restart()
 
     def _connected(self) -> None:

@@ -140,7 +140,7 @@ class Station:
             if receipt.ok:
                 self._done(message, receipt.value)
 
-        return self.database.write(job).then(stored)
+        return self.database.write(job, says=1).then(stored)
 
     def request(
         self,
@@ -186,7 +186,7 @@ class Station:
                 for each, number in zip(said, numbers, strict=True):
                     self._done(each, number)
 
-        return self.database.write(job).then(stored)
+        return self.database.write(job, says=len(said)).then(stored)
 
     def seal(self, office: str, data: dict[str, Any]) -> str:
         """`data` sealed so that only the office can open it, as base64; Unsealable if its key is unknown."""

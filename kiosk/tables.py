@@ -1,8 +1,10 @@
 """The station's own tables. Names with `_` are the core's; a plugin's start with its id."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from kiosk.migrations import Migrations
+
+T = TypeVar("T", str, int)
 
 if TYPE_CHECKING:
     import sqlite_utils
@@ -54,13 +56,31 @@ def prepare(db: "sqlite_utils.Database") -> None:
         # Headquarters' name for the history that the revision is of; empty until it has said one.
         db.execute("ALTER TABLE _revision ADD COLUMN generation TEXT NOT NULL DEFAULT ''")
 
+    @core()
+    def runs(db: "sqlite_utils.Database") -> None:
+        # `run` names the process that wrote the row, `total` adds up the bodies so far, `checksum` is as in
+        # row.py; NULL for rows of earlier releases.
+        db.execute("ALTER TABLE _stream_up ADD COLUMN run TEXT NOT NULL DEFAULT ''")
+        db.execute("ALTER TABLE _stream_up ADD COLUMN total INTEGER NOT NULL DEFAULT 0")
+        db.execute("ALTER TABLE _stream_up ADD COLUMN checksum INTEGER")
+        # What headquarters cannot read, as it was before a word about it took its place in the stream.
+        db.execute(
+            "CREATE TABLE _parked (number INTEGER NOT NULL, stream TEXT NOT NULL, body BLOB NOT NULL,"
+            " at INTEGER NOT NULL, reason TEXT NOT NULL)"
+        )
+        # Which runs of headquarters wrote what is stored of each stream down.
+        db.execute(
+            "CREATE TABLE _down_part (stream TEXT NOT NULL, first INTEGER NOT NULL, run TEXT NOT NULL,"
+            " PRIMARY KEY (stream, first)) WITHOUT ROWID"
+        )
+
     core.apply(db)
 
 
-def get_meta(db: "sqlite_utils.Database", key: str, default: "str | int") -> "str | int":
-    """One remembered value."""
+def get_meta(db: "sqlite_utils.Database", key: str, default: T) -> T:
+    """One remembered value; the default where there is none of the default's type."""
     row = db.execute("SELECT value FROM _meta WHERE key = ?", [key]).fetchone()
-    return default if row is None else row[0]
+    return row[0] if row is not None and type(row[0]) is type(default) else default
 
 
 def set_meta(db: "sqlite_utils.Database", key: str, value: "str | int") -> None:

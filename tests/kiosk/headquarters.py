@@ -11,13 +11,15 @@ from paho.mqtt.enums import CallbackAPIVersion
 
 from protocol import frame as frames
 from protocol import messages, topics
-from protocol.stream import Receiver
+from protocol.stream import Fork, Receiver
 
 
 class Headquarters:
     """`heard` are the messages of all up streams by number; `acked` is what the station owns of our stream.
 
-    With `deaf` it hears nothing, with `mute` it stores but acknowledges nothing.
+    With `deaf` it hears nothing, with `mute` it stores but acknowledges nothing. A frame with a message that
+    `unreadable` finds is refused. `answers` are the station's acknowledgements, `forks` the streams whose
+    numbers came with other messages than before.
     """
 
     def __init__(self, port: int, station: str = "test-01", stream: str = "hq-1") -> None:
@@ -27,7 +29,11 @@ class Headquarters:
         self.frames: list[frames.Frame] = []
         self.states: list[dict[str, Any]] = []
         self.acked: dict[str, int] = {}
+        self.answers: list[frames.Ack] = []
+        self.forks: list[str] = []
+        self.run = "hq-run-1"
         self.deaf = self.mute = False
+        self.unreadable: Callable[[bytes], bool] = lambda body: False
         self.change = threading.Condition()
         self._receivers: dict[str, Receiver] = {}
         self._said: list[messages.Down] = []
@@ -48,11 +54,11 @@ class Headquarters:
     def resend(self, first: int = 1) -> None:
         """Send the stream down again from this number, whatever was acknowledged."""
         bodies = [msgspec.Raw(messages.encode(each)) for each in self._said[first - 1 :]]
-        self._send(frames.Frame(v=1, stream=self.stream, first=first, msgs=bodies))
+        self._send(frames.Frame(v=1, stream=self.stream, first=first, run=self.run, msgs=bodies))
 
     def acknowledge(self, stream: str, upto: int) -> None:
-        """Claim to own everything up to a number, true or not."""
-        self._send(frames.Frame(v=1, stream=self.stream, first=1, ack=frames.Ack(stream, upto)))
+        """Claim to own everything up to a number, true or not, as a release without runs does."""
+        self._answer(frames.Ack(stream, upto))
 
     def send_bytes(self, payload: bytes) -> None:
         self._client.publish(topics.build(self.station, "down"), payload)
@@ -94,28 +100,42 @@ class Headquarters:
             if message.topic.endswith("/state"):
                 self.states.append(msgspec.json.decode(message.payload))
             elif not self.deaf:
-                self._frame(frames.decode(message.payload))
+                self._frame(frames.decode(message.payload), frames.digest(message.payload))
             self.change.notify_all()
 
-    def _frame(self, frame: frames.Frame) -> None:
+    def _frame(self, frame: frames.Frame, digest: str) -> None:
         self.frames.append(frame)
         if frame.ack is not None:
             self.acked[frame.ack.stream] = frame.ack.upto
+            self.answers.append(frame.ack)
         if not frame.msgs:
             return
+        if any(self.unreadable(bytes(raw)) for raw in frame.msgs):
+            refused = frames.Refusal("json", digest)
+            self._send(frames.Frame(v=1, stream=self.stream, first=1, refused=refused))
+            return
         receiver = self._receivers.setdefault(frame.stream, Receiver())
-        if acceptance := receiver.offer(frame.first, len(frame.msgs), frame.low):
-            if acceptance.lost:
-                self.lost.append(acceptance.lost)
-            number = frame.first + acceptance.skip
-            for raw in frame.msgs[acceptance.skip :]:
+        offered = receiver.offer(frame.first, len(frame.msgs), frame.low, frame.gone, frame.run)
+        of = frame.first + len(frame.msgs) - 1
+        fork = isinstance(offered, Fork)
+        if isinstance(offered, Fork):
+            self.forks.append(frame.stream)
+            of = offered.after
+        elif offered is not None:
+            if offered.lost:
+                self.lost.append(offered.lost)
+            number = frame.first + offered.skip
+            for raw in frame.msgs[offered.skip :]:
                 stored = self.heard.setdefault(frame.stream, {})
                 assert number not in stored, "the same number was stored twice"
                 stored[number] = messages.decode(raw)
                 number += 1
-            receiver.stored(acceptance)
+            receiver.stored(offered, frame.run)
         if not self.mute:
-            self.acknowledge(frame.stream, receiver.upto)
+            self._answer(frames.Ack(frame.stream, receiver.upto, of, frame.run, fork))
+
+    def _answer(self, ack: frames.Ack) -> None:
+        self._send(frames.Frame(v=1, stream=self.stream, first=1, run=self.run, ack=ack))
 
     def _send(self, frame: frames.Frame) -> None:
         self.send_bytes(frames.encode(frame))

@@ -54,7 +54,7 @@ def number_in(body: bytes) -> int:
 
 
 def told(outbox: Outbox, first: int, count: int = 1000, size: int = 1_000_000) -> list[int]:
-    run = outbox.run(first, count, size).wait().value
+    run = outbox.stretch(first, count, size).wait().value
     return [] if run is None else [number_in(body) for body in run.bodies]
 
 
@@ -87,7 +87,7 @@ def test_a_run_keeps_to_the_limits_of_a_frame(open_outbox: Open) -> None:
     outbox = open_outbox()
     say(outbox, *range(1, 21))
     assert told(outbox, 5, count=3) == [5, 6, 7]
-    size = len(outbox.run(1, 1, 1).wait().value.bodies[0])  # type: ignore[union-attr]
+    size = len(outbox.stretch(1, 1, 1).wait().value.bodies[0])  # type: ignore[union-attr]
     assert told(outbox, 1, size=size) == [1]  # one message goes even if it is too large
     assert told(outbox, 1, size=4 * size) == [1, 2, 3]
     assert told(outbox, 21) == []
@@ -99,7 +99,7 @@ def test_a_run_ends_where_the_machine_was_restarted(open_outbox: Open) -> None:
     outbox.boot = "after"
     say(outbox, 3)
     assert told(outbox, 1) == [1, 2]
-    run = outbox.run(3, 10, 1000).wait().value
+    run = outbox.stretch(3, 10, 1000).wait().value
     assert run is not None
     assert (run.first, run.boot) == (3, "after")
 
@@ -157,11 +157,11 @@ def test_the_newest_number_is_never_given_twice(open_outbox: Open) -> None:
 
 
 def test_beyond_the_limit_the_oldest_go_and_low_says_so(open_outbox: Open) -> None:
-    outbox = open_outbox(limit=100)
+    outbox = open_outbox(limit=128)
     say(outbox, *range(1, 513))
-    assert outbox.low == 512 - 100 + 1
+    assert outbox.low == 512 - 128 + 1
     assert outbox.acked == 0
-    run = outbox.run(1, 10, 10_000).wait().value
+    run = outbox.stretch(1, 10, 10_000).wait().value
     assert run is not None
     assert run.first == outbox.low
 

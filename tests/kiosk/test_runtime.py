@@ -20,7 +20,7 @@ from kiosk.runtime import Runtime
 from kiosk.shell import NoShell
 from kiosk.speech import Speech
 from kiosk.testing import FakePlayer
-from protocol.messages import Event, Fault, Heartbeat, Poke, Reply, Request
+from protocol.messages import Event, Fault, Heartbeat, Loss, Poke, Reply, Request
 from tests.kiosk import plugin_folder
 from tests.kiosk.conftest import Broker
 from tests.kiosk.headquarters import Headquarters
@@ -302,14 +302,17 @@ def test_who_killed_the_last_screen_is_told_once_and_quarantined_plugins_stay_ou
     assert len(said(site.start(), Fault)) == 1
 
 
-def test_after_a_damaged_database_the_station_is_up_with_a_new_stream_and_says_so(site: Site) -> None:
+def test_after_a_damaged_database_the_station_is_up_and_its_stream_goes_on_and_says_so(site: Site) -> None:
     runtime = site.start()
     stream = runtime.outbox.stream
+    runtime.host["desk"].station.report("seen", count=7).wait()
     site.stop()
     file = site.data / "station.db"
     file.write_bytes(b"\0" * 100 + file.read_bytes()[100:])
     again = site.start()
-    assert again.outbox.stream != stream
+    assert again.outbox.stream == stream
+    assert [event.d for event in said(again, Event)] == [{"count": 7}]
+    assert [(each.why, each.n) for each in said(again, Loss)] == [("damaged", 0)]
     assert said(again, Heartbeat)[-1].health["damaged"] is True
     assert again.host["desk"].station.report("seen", count=1).wait().ok
 

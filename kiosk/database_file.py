@@ -1,0 +1,202 @@
+"""The database as files on the disk: opened and checked, set aside when damaged, and replaced.
+
+A damaged file stays where it is until its successor is whole and flushed, so that a death at any moment
+repeats the work and loses nothing of it.
+"""
+
+import contextlib
+import fcntl
+import logging
+import os
+import secrets
+import shutil
+import sqlite3
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any, Final, cast
+
+from kiosk import blueprint
+from kiosk.errors import AlreadyRunning
+from kiosk.handle import Handle
+
+if TYPE_CHECKING:
+    import sqlite_utils
+
+    Prepare = Callable[[sqlite_utils.Database], Any]
+
+log = logging.getLogger(__name__)
+
+ASIDE: Final = 2  # damaged files that are kept, the newest
+
+
+def damage(sentence: str) -> sqlite3.DatabaseError:
+    """What SQLite would raise, had it seen it."""
+    err = sqlite3.DatabaseError(sentence)
+    err.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
+    return err
+
+
+def is_damage(err: BaseException | None) -> bool:
+    """Whether an error says that the file is not what was written."""
+    if not isinstance(err, sqlite3.Error):
+        return False
+    code = getattr(err, "sqlite_errorcode", None)
+    if code is None:
+        return str(err).startswith("Could not decode to UTF-8")
+    return code & 0xFF in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+
+
+class DatabaseFile:
+    """`damaged` names what was set aside when it was opened."""
+
+    def __init__(self, path: Path, prepare: "Prepare | None") -> None:
+        self.path, self._prepare = path, prepare
+        self.damaged: Path | None = None
+        self._lock_file: IO[str] | None = None
+        self._version = -1
+
+    def open(self) -> sqlite3.Connection:
+        """A connection to a file that is whole; AlreadyRunning if another process has it."""
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        self._hold_lock()
+        _make_writable(self.path)
+        if self._beside("salvaged").exists():
+            self._exchange()
+        elif self.path.is_dir() or (self._beside("suspect").exists() and self.path.exists()):
+            self._replace("it was found damaged in use" if self.path.is_file() else "it is a directory")
+        try:
+            return self._connect()
+        except sqlite3.DatabaseError as err:
+            if not is_damage(err):
+                raise
+            self._replace(str(err))
+        return self._connect()
+
+    def suspect(self) -> bool:
+        """The file was found damaged in use: have it replaced at the next start, if that can be noted."""
+        try:
+            self._beside("suspect").touch()
+        except OSError as err:
+            log.error("that the database is damaged cannot be noted: %s", err)
+            return False
+        return True
+
+    def note(self, conn: sqlite3.Connection) -> None:
+        """Keep the blueprint beside the file if it has changed."""
+        if self._version != blueprint.version(conn):
+            found = blueprint.of(conn)
+            blueprint.save(self._beside("blueprint"), found)
+            self._version = found.version
+
+    def close(self) -> None:
+        """Let another process have it."""
+        if self._lock_file is not None:
+            self._lock_file.close()
+
+    def _connect(self) -> sqlite3.Connection:
+        conn = sqlite3.connect(self.path)
+        try:
+            conn.execute("PRAGMA journal_mode=WAL")
+            conn.execute("PRAGMA synchronous=FULL")
+            # What plugins delete, such as yesterday's key, is gone from the file: not every SQLite's default.
+            conn.execute("PRAGMA secure_delete=ON")
+            conn.execute("PRAGMA journal_size_limit=16777216")
+            found = conn.execute("PRAGMA quick_check(1)").fetchone()
+            if found != ("ok",):
+                raise damage(f"quick_check: {found[0] if found else 'no answer'}")
+            kept, here = blueprint.load(self._beside("blueprint")), blueprint.of(conn)
+            if kept and kept.version == here.version and kept.parts != here.parts:
+                raise damage("its tables are not those that were made")
+            self._version = kept.version if kept == here else -1
+            if self._prepare is not None:
+                self._prepare(cast("sqlite_utils.Database", Handle(conn)))
+            self.note(conn)
+        except BaseException:
+            conn.close()
+            raise
+        return conn
+
+    def _replace(self, why: str) -> None:
+        """Put a database of what is readable in the place of the damaged one."""
+        log.error("the database is damaged: %s", why)
+        fresh, whole = self._beside("salvaging"), self._beside("salvaged")
+        if self.path.is_file() and self._prepare is not None:
+            from kiosk.salvage import salvage
+
+            try:
+                salvage(self.path, fresh, self._prepare, note=secrets.token_hex(4))
+                fresh.replace(whole)
+            except sqlite3.OperationalError as err:
+                # No room now, perhaps later: until then the damaged file is the only one.
+                if getattr(err, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_FULL:
+                    self.suspect()
+                    raise
+                log.exception("nothing could be salvaged")
+            except Exception:  # whatever the damage does to the reader: the station must start
+                log.exception("nothing could be salvaged")
+            finally:
+                fresh.unlink(missing_ok=True)
+        self._exchange()
+
+    def _exchange(self) -> None:
+        """Set the damaged files aside, the log first: it must never be found beside another database."""
+        stamp = time.strftime("%Y%m%d-%H%M%S", time.gmtime())
+        aside = self._beside(f"damaged-{stamp}")
+        count = 0
+        while aside.exists():
+            count += 1
+            aside = self._beside(f"damaged-{stamp}-{count}")
+        for suffix in ("-wal", "-shm", ""):
+            part = self.path.with_name(self.path.name + suffix)
+            if part.exists():
+                part.rename(aside.with_name(aside.name + suffix))
+        if self._beside("salvaged").exists():
+            self._beside("salvaged").replace(self.path)
+        _flush(self.path.parent)
+        for name in ("suspect", "blueprint"):
+            self._beside(name).unlink(missing_ok=True)
+        self.damaged = aside
+        log.error("the damaged database was set aside as %s", aside.name)
+        self._forget_old()
+
+    def _forget_old(self) -> None:
+        """Keep only the newest of what was set aside: it takes room, and holds what was said here."""
+        asides = self.path.parent.glob(f"{self.path.name}.damaged-*")
+        whole = sorted(each for each in asides if not each.name.endswith(("-wal", "-shm")))
+        for each in whole[:-ASIDE]:
+            for suffix in ("", "-wal", "-shm"):
+                part = each.with_name(each.name + suffix)
+                with contextlib.suppress(OSError):
+                    shutil.rmtree(part) if part.is_dir() else part.unlink(missing_ok=True)
+
+    def _beside(self, what: str) -> Path:
+        return self.path.with_name(f"{self.path.name}.{what}")
+
+    def _hold_lock(self) -> None:
+        if self._lock_file is not None:
+            return
+        file = open(self._beside("lock"), "w")  # noqa: SIM115 - held while open
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as err:
+            file.close()
+            raise AlreadyRunning(f"another process has {self.path} open") from err
+        self._lock_file = file
+
+
+def _make_writable(path: Path) -> None:
+    """A file of ours that came read-only, perhaps with a restored copy, is made writable."""
+    for suffix in ("", "-wal", "-shm"):
+        part = path.with_name(path.name + suffix)
+        if part.is_file() and not os.access(part, os.W_OK):
+            with contextlib.suppress(OSError):
+                part.chmod(0o600)
+
+
+def _flush(folder: Path) -> None:
+    file = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(file)
+    finally:
+        os.close(file)
