@@ -14,7 +14,7 @@ from server.web.cards import Card
 from server.web.listing import look
 from server.web.moments import moment
 from server.web.site import Site
-from server.web.todo import two_machines
+from server.web.todo import said, two_machines
 from server.web.words import Words
 
 _FIRST_YEAR: Final = 2020
@@ -52,7 +52,7 @@ class Speaker:
 
 @dataclass(frozen=True)
 class View:
-    """Everything that the page shows, in the words of its language."""
+    """Everything that the page shows, in the words of its language; `both`: which machines, if `cloned`."""
 
     id: str
     name: str
@@ -64,7 +64,8 @@ class View:
     before: str
     after: str
     now: str
-    alarm: str
+    cloned: bool
+    both: str
     cards: tuple[Card, ...]
     hours: tuple[HourRow, ...]
     gaps: tuple[Trouble, ...]
@@ -79,6 +80,7 @@ def view(site: Site, conn: Connection, station: str, day: date, tr: Words) -> Vi
     if found is None:
         return None
     line, today = found.station, site.today()
+    cloned = any(gap.why == CLONE and gap.until is None for gap in found.gaps)
     return View(
         id=line.id,
         name=line.name,
@@ -90,7 +92,8 @@ def view(site: Site, conn: Connection, station: str, day: date, tr: Words) -> Vi
         before=(day - timedelta(days=1)).isoformat() if day.year > _FIRST_YEAR else "",
         after=(day + timedelta(days=1)).isoformat() if day < today else "",
         now=moment(site, found.now, found.now),
-        alarm=_alarm(found, tr),
+        cloned=cloned,
+        both=two_machines(found.refusals, line.id) if cloned else "",
         cards=tuple(_cards(site, found, day == today, tr)),
         hours=tuple(_hours(found, tr)),
         gaps=tuple(_gap(site, found, gap, tr) for gap in found.gaps),
@@ -98,14 +101,6 @@ def view(site: Site, conn: Connection, station: str, day: date, tr: Words) -> Vi
         faults=tuple(_faults(site, found, tr)),
         speakers=tuple(_speakers(site, found)),
     )
-
-
-def _alarm(found: StationDay, tr: Words) -> str:
-    if not any(gap.why == CLONE and gap.until is None for gap in found.gaps):
-        return ""
-    both = two_machines(found.refusals, found.station.id)
-    sentence = tr("todo.clone", station=found.station.name)
-    return sentence + (tr("todo.clone_both", both=both) if both else "")
 
 
 def _cards(site: Site, found: StationDay, today: bool, tr: Words) -> Iterator[Card]:
@@ -124,13 +119,14 @@ def _cards(site: Site, found: StationDay, today: bool, tr: Words) -> Iterator[Ca
         holes = found.gaps and line.state == "partial"
         yield Card("complete", at, lines=(tr("station.but_gaps"),) if holes else ())
     heard = moment(site, line.seen_at, found.now) if line.seen_at else tr("none_yet")
-    yield Card("heard", heard, lines=(tr(f"state.{look(line, found.revoked_at is not None)}"),))
+    at_all = "lost" if line.lost else "online" if line.online else "offline"
+    yield Card("heard", heard, lines=(tr(f"state.{at_all}"),) if line.claimed else ())
     ok, corrected, unsure = found.clocks.ok, found.clocks.corrected, found.clocks.unsure
     clock = tr("clock.right") if not corrected + unsure else tr("clock.wrong")
     if not ok + corrected + unsure:
         clock = tr("none_yet")
     split = tr("clock.split", ok=f"{ok:,}", corrected=f"{corrected:,}", unsure=f"{unsure:,}")
-    yield Card("clock", clock, lines=(split,))
+    yield Card("clock", clock, lines=(split,) if ok + corrected + unsure else ())
     yield Card("version", line.version or tr("none_yet"))
 
 
@@ -166,10 +162,9 @@ def _gap(site: Site, found: StationDay, gap: GapLine, tr: Words) -> Trouble:
 
 def _refusals(site: Site, found: StationDay, tr: Words) -> Iterator[Trouble]:
     for each in found.refusals:
-        reason = each.reason if f"refusal.{each.reason}" in tr.texts else "other"
         last = moment(site, each.last_at, found.now)
-        what = tr(f"refusal.{reason}", reason=each.reason)
-        yield Trouble(what, tr("refusal.line", n=f"{each.n:,}", time=last), each.problem)
+        line = tr("refusal.line", n=f"{each.n:,}", time=last)
+        yield Trouble(said(each.reason, tr), line, each.problem)
 
 
 def _faults(site: Site, found: StationDay, tr: Words) -> Iterator[Trouble]:
@@ -185,6 +180,6 @@ def _faults(site: Site, found: StationDay, tr: Words) -> Iterator[Trouble]:
 
 def _speakers(site: Site, found: StationDay) -> Iterator[Speaker]:
     for each in found.streams:
-        runs = tuple(f"{run.run or '—'} · {moment(site, run.at, found.now)}" for run in each.runs[:3])
+        runs = tuple(f"{run.run[:8] or '—'} · {moment(site, run.at, found.now)}" for run in each.runs[:3])
         heard = moment(site, each.heard_at, found.now)
         yield Speaker(each.name, f"{each.upto:,}", heard, runs, max(0, len(each.runs) - 3))

@@ -23,12 +23,13 @@ _TOLD: Final = frozenset({"disk", "damaged", "parked"})
 
 @dataclass(frozen=True)
 class Todo:
-    """One thing that needs a person; `href` is where more of it stands, empty if nowhere."""
+    """One thing that needs a person; `href` is where more of it stands, `detail` is for a technician."""
 
     icon: str
     sentence: str
     line: str = ""
     href: str = ""
+    detail: str = ""
 
 
 def todo(site: Site, conn: Connection, found: Overview, here: list[StationLine], tr: Words) -> Iterator[Todo]:
@@ -54,6 +55,11 @@ def page_of(station: str) -> str:
     return f"/stations/{quote(station, safe='')}"
 
 
+def said(reason: str, tr: Words) -> str:
+    """Why something was turned away, in a plain sentence."""
+    return tr.texts.get(f"refusal.{reason}") or tr("refusal.other", reason=reason)
+
+
 def two_machines(refused: list[RefusalLine], station: str) -> str:
     """Which two machines were last heard to speak as one station, as the collector put it."""
     own = [each for each in refused if each.station == station and each.reason == CLONE]
@@ -66,11 +72,13 @@ def _clones(
     """Two machines that speak as one station, until one of them is set up anew."""
     for each in here:
         if any(gap.why == CLONE and gap.until is None for gap in recent.get(each.id, ())):
-            both = two_machines(refused, each.id)
-            sentence = tr("todo.clone", station=each.name) + (
-                tr("todo.clone_both", both=both) if both else ""
+            yield Todo(
+                "content-copy",
+                tr("todo.clone", station=each.name),
+                tr("todo.clone_line", id=each.id),
+                page_of(each.id),
+                two_machines(refused, each.id),
             )
-            yield Todo("content-copy", sentence, tr("todo.clone_line", id=each.id), page_of(each.id))
 
 
 def _failed(site: Site, found: Overview, here: list[StationLine], tr: Words) -> Iterator[Todo]:
@@ -125,7 +133,7 @@ def _refused(
                 station=names.get(each.station, each.station) or tr("unknown"),
                 n=each.n,
                 time=moment(site, each.last_at, found.now),
-                reason=each.reason,
+                reason=said(each.reason, tr),
             ),
             tr(f"todo.refused_line.{reason}"),
             page_of(each.station) if each.station in names else "",

@@ -51,7 +51,7 @@ def test_an_empty_headquarters_says_what_to_do_first(browser: TestClient) -> Non
 
 def test_cards_show_sums_and_what_is_missing_from_them(browser: TestClient, morning: Town) -> None:
     found = cards(browser.get("/").text)
-    assert found["到站人次"] == ["1,234", "还没有可比的数", "3 个站里 2 个数据完整"]
+    assert found["到站人次"] == ["1,234", "还没有可比的数", "3 个站中 2 个完整"]
     assert found["在线站点"] == ["2 / 3", "1 站失联超过 15 分钟"]
     assert found["数据完整到"] == ["10:20", "66.6% 的站已对账，其余未知"]
 
@@ -138,7 +138,7 @@ def test_what_was_turned_away_is_said_with_what_to_do(browser: TestClient, morni
     page = browser.get("/").text
     assert "没登记的站点 stranger-&lt;1&gt; 发来 1 次数据，没有收" in page
     assert "用新的开通码重新设置" in page
-    assert "east 站 有 1 条数据没有计入（gzip）" in page
+    assert "east 站 有 1 次数据没有计入：发来的一包压缩坏了，解不开" in page
 
 
 def test_a_missing_broker_and_a_stuck_database_are_said(browser: TestClient, morning: Town) -> None:
@@ -177,7 +177,7 @@ def test_bookings_show_neither_contact_nor_more_than_the_office_needs(
     assert cards(browser.get("/").text)["法援预约"] == [
         "3",
         "确认 2 · 待确认 1",
-        "3 个站里 2 个数据完整",
+        "3 个站中 2 个完整",
     ]
 
 
