@@ -29,7 +29,7 @@ def main(argv: list[str] | None = None) -> int:
     seed = given.seed if given.seed is not None else random.randrange(2**32)
     print(f"{len(rows)} faults in about {given.seconds:.0f} s; SEED={seed} does the same again.", flush=True)
     began, reports = time.monotonic(), []
-    with Torture(seed) as torture:
+    with Torture(seed, given.keep) as torture:
         for row in rows:
             report = torture.run(row, Shares(given.seconds, rows).of(row))
             reports.append(report)
@@ -74,6 +74,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--seconds", type=float, default=180.0, help="for all rows together (%(default)s)")
     parser.add_argument("--only", default="", metavar="NAME[,NAME]", help="these rows")
     parser.add_argument("--seed", type=int, help="of an earlier run")
+    parser.add_argument("--keep", type=Path, metavar="FOLDER", help="leave the towns there, to be looked at")
     parser.add_argument("--out", type=Path, default=ROOT / "build" / "torture.json")
     return parser
 

@@ -7,7 +7,10 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+
+from server import completeness
+from server.completeness import Known
+from server.store.gaps import Gap
 
 #: A message as headquarters files it: station, stream, number.
 Place = tuple[str, str, int]
@@ -20,6 +23,7 @@ class Disk:
     stream: str = ""
     rows: dict[int, bytes] = field(default_factory=dict)
     runs: dict[int, str] = field(default_factory=dict)
+    acked: int = 0
     bookings: dict[str, tuple[str, str]] = field(default_factory=dict)
 
     @property
@@ -46,8 +50,8 @@ class Books:
     upto: dict[tuple[str, str], int] = field(default_factory=dict)
     lost: dict[tuple[str, str], set[int]] = field(default_factory=dict)
     parts: dict[tuple[str, str], list[tuple[int, str]]] = field(default_factory=dict)
-    gaps: list[dict[str, Any]] = field(default_factory=list)
-    marks: dict[str, int] = field(default_factory=dict)
+    #: What headquarters says it knows of each station, by the rules of its own pages.
+    known: dict[str, Known] = field(default_factory=dict)
     #: (station, request) to its status, None while nobody has answered.
     requests: dict[tuple[str, str], str | None] = field(default_factory=dict)
     #: (station, request) to the codes of its open bookings.
@@ -78,7 +82,7 @@ def disk(file: Path) -> Disk:
     """A station's database."""
     found = Disk()
     with looking(file) as db:
-        found.stream = meta(db, "stream", "")
+        found.stream, found.acked = meta(db, "stream", ""), int(meta(db, "acked", "0"))
         columns = {row[1] for row in db.execute("PRAGMA table_info(_stream_up)")}
         run = "run" if "run" in columns else "''"
         for number, body, name in db.execute(f"SELECT number, body, {run} FROM _stream_up"):
@@ -93,7 +97,6 @@ def books(file: Path) -> Books:
     """Headquarters' database."""
     found = Books()
     with looking(file) as db:
-        tables = _tables(db)
         streams: dict[int, tuple[str, str]] = {}
         for id, station, name, upto in db.execute("SELECT id, station, name, upto FROM stream"):
             streams[id] = (station, name)
@@ -109,14 +112,9 @@ def books(file: Path) -> Books:
             )
         for stream, first, last in db.execute("SELECT stream, first, last FROM lost"):
             found.lost.setdefault(streams[stream], set()).update(range(first, last + 1))
-        if "part" in tables:
-            for stream, first, run in db.execute("SELECT stream, first, run FROM part ORDER BY first"):
-                found.parts.setdefault(streams[stream], []).append((first, run))
-        if "gap" in tables:
-            cursor = db.execute("SELECT * FROM gap ORDER BY since")
-            names = [each[0] for each in cursor.description]
-            found.gaps = [dict(zip(names, row, strict=True)) for row in cursor]
-        found.marks = dict(db.execute("SELECT station, complete_to FROM watermark"))
+        for stream, first, run in db.execute("SELECT stream, first, run FROM part ORDER BY first"):
+            found.parts.setdefault(streams[stream], []).append((first, run))
+        found.known = known(db)
         found.requests = {
             (station, id): status
             for station, id, status in db.execute("SELECT station, id, status FROM request")
@@ -126,6 +124,25 @@ def books(file: Path) -> Books:
         ):
             found.bookings.setdefault((station, request), []).append(code)
     return found
+
+
+def known(db: sqlite3.Connection) -> dict[str, Known]:
+    """What headquarters knows of each station, as its pages judge it."""
+    marks = dict(db.execute("SELECT station, complete_to FROM watermark"))
+    heard = dict(db.execute("SELECT station, min(first_at) FROM stream GROUP BY station"))
+    gaps: dict[str, list[Gap]] = {}
+    for row in db.execute("SELECT station, since, until, why, n, at FROM gap"):
+        gaps.setdefault(row[0], []).append(Gap(*row))
+    found = {
+        id: completeness.known(claimed, revoked, marks.get(id), gaps.get(id, ()), heard.get(id))
+        for id, claimed, revoked in db.execute("SELECT id, claimed_at, revoked_at FROM station")
+    }
+    return {id: each for id, each in found.items() if each is not None}
+
+
+def called_complete(station: Known | None, at: int) -> bool:
+    """Whether headquarters shows a number of this moment (ms) as complete."""
+    return station is not None and completeness.state(station, at, at + 1, at + 1) == "complete"
 
 
 def cursors(file: Path) -> dict[tuple[str, str], int]:

@@ -27,6 +27,7 @@ WAYS_HOME: Final = (
     "legal_aid.outcome.back",
     "shell.finish",
 )
+BACK: Final = 30.0  # s that a kill waits for the screen to be back
 PHONE: Final = "13800000000"
 
 
@@ -54,6 +55,8 @@ class Booth:
         self._killed: int | None = None
         self._killed_at: float | None = None
         self._closed = True
+        #: Set while its home screen has been seen since the last kill.
+        self.open = threading.Event()
 
     @property
     def database(self) -> Path:
@@ -101,6 +104,7 @@ class Booth:
             return 0
         self._killed, self._killed_at = pid, time.monotonic()
         self._deaths += 1
+        self.open.clear()
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
             return 1
@@ -115,11 +119,20 @@ class Booth:
             kiosk.process.send_signal(signal.SIGSTOP)  # or it would start another screen in between
             pid = self.pid()
             self._killed_at = time.monotonic()
+            self.open.clear()
             kiosk.process.kill()
             if pid is not None:
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
         return 1
+
+    def kill_at_random(self, rng: random.Random) -> int:
+        """Kill at some moment soon: mostly while it is in use, now and then while it starts."""
+        if rng.random() < 0.2:
+            time.sleep(rng.uniform(0.1, 2))
+        elif self.open.wait(BACK):
+            time.sleep(rng.uniform(0.05, 2.5))
+        return self.kill()
 
     def _bury(self) -> None:
         if self.kiosk is not None:
@@ -217,6 +230,7 @@ class Booth:
         if self._killed_at is not None and self.pid() == kiosk.pid != self._killed:
             self.back.append(time.monotonic() - self._killed_at)
             self._killed_at = None
+        self.open.set()
 
     def _living(self) -> Kiosk:
         if self.kiosk is None:

@@ -73,6 +73,11 @@ class Proxy:
     def weather(self, weather: Weather) -> None:
         asyncio.run_coroutine_threadsafe(self._turn(weather), self._loop).result(10)
 
+    @property
+    def living(self) -> int:
+        """How many connections carry anything."""
+        return sum(1 for line in list(self._lines) if not line.dead)
+
     def cut(self) -> int:
         """Cut every connection now; how many there were."""
 

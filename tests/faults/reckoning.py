@@ -12,7 +12,7 @@ from protocol.manifest import Manifest
 from protocol.sealed import blank
 from server.manifests import read_all
 from server.queries import ZONE
-from tests.faults.accounts import Books, Disk, Place, content_of
+from tests.faults.accounts import Books, Disk, Place, called_complete, content_of
 from tests.faults.booth import Booth
 from tests.faults.centre import Centre
 from tests.faults.ledger import Entry
@@ -74,15 +74,16 @@ def compare(
     for booth in booths:
         memory.look(booth.id, before[booth.id])
         memory.look(booth.id, after[booth.id])
-        _ledger(verdict, booth.id, booth.ledger.entries(), books)
+        _ledger(verdict, booth, books)
         _disk(verdict, booth.id, before[booth.id], after[booth.id], books, memory)
         _requests(verdict, booth.id, after[booth.id], books)
     _doubled(verdict, books)
     return verdict
 
 
-def _ledger(verdict: Verdict, station: str, entries: Sequence[Entry], books: Books) -> None:
+def _ledger(verdict: Verdict, booth: Booth, books: Books) -> None:
     """What was shown as done is at headquarters, in its place, or in a stream that came after it."""
+    station, entries = booth.id, booth.ledger.entries()
     moved: list[Entry] = []
     for entry in entries:
         place = (station, entry.stream, entry.number)
@@ -101,7 +102,11 @@ def _ledger(verdict: Verdict, station: str, entries: Sequence[Entry], books: Boo
         if elsewhere[entry.what]:
             elsewhere[entry.what] -= 1
         elif books.declared((station, entry.stream, entry.number)):
-            verdict.declared.add(f"shown {station} {entry.stream} {entry.number}")
+            verdict.declared.add(f"number {station} {entry.stream} {entry.number}")
+            if booth.honest and called_complete(books.known.get(station), entry.at):
+                verdict.problems.append(
+                    f"{station} is called complete at {entry.at}, and number {entry.number} of then is lost"
+                )
         else:
             verdict.lost.add(f"shown {station} {entry.stream} {entry.number} {entry.plugin}.{entry.name}")
 
@@ -114,7 +119,11 @@ def _disk(verdict: Verdict, station: str, before: Disk, after: Disk, books: Book
         place = (station, before.stream, number)
         filed = books.messages.get(place)
         if filed is None:
-            if not books.declared(place):
+            if books.declared(place):
+                verdict.problems.append(
+                    f"message {number} of {station} is said to be lost, and its disk has it"
+                )
+            else:
                 verdict.lost.add(f"stored {station} {before.stream} {number}")
         elif _plain(filed.body) != _plain(body):
             verdict.problems.append(f"message {number} of {station} differs from what its disk holds")
@@ -161,7 +170,7 @@ def _doubled(verdict: Verdict, books: Books) -> None:
             continue
         first = seen.setdefault((place[0], _plain(filed.body)), place)
         if first != place:
-            verdict.doubled.add(f"{first} and {place}")
+            verdict.doubled.add(f"{first} and {place}: {filed.body.decode(errors='replace')[:200]}")
 
 
 def figures(centre: Centre, booths: Iterable[Booth], books: Books) -> list[str]:

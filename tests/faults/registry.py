@@ -70,8 +70,8 @@ class Setting:
     plugins: tuple[Path, ...] = ()
     #: Seconds between heartbeats.
     heartbeat: float = 3.0
-    #: Where the folders are; a folder of headquarters on a disk of its own, for example.
-    headquarters: Path | None = None
+    #: Bytes of a disk of its own for headquarters; 0: none.
+    headquarters_disk: int = 0
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 import random
 import time
 from contextlib import ExitStack
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -12,11 +13,15 @@ from tests.faults.town import Town
 
 
 class Torture:
-    """Use as a context manager. Each row has a random generator of its own, so that one runs like another."""
+    """Use as a context manager. Each row has a random generator of its own, whatever runs before it.
 
-    def __init__(self, seed: int) -> None:
-        self.seed = seed
+    `keep` is a folder in which the towns are left behind.
+    """
+
+    def __init__(self, seed: int, keep: Path | None = None) -> None:
+        self.seed, self._keep = seed, keep
         self._town: Town | None = None
+        self._count = 0
 
     def __enter__(self) -> Self:
         return self
@@ -33,7 +38,7 @@ class Torture:
         with ExitStack() as ends:
             try:
                 if fault.own is not None:
-                    town = ends.enter_context(Town(rng.randrange(2**32), fault.own))
+                    town = ends.enter_context(Town(rng.randrange(2**32), fault.own, self._folder(fault.name)))
                 else:
                     town = self._shared()
                 report = fault.run(town, seconds, rng)
@@ -49,8 +54,18 @@ class Torture:
 
     def _shared(self) -> Town:
         if self._town is None:
-            self._town = Town(random.Random(f"{self.seed} town").randrange(2**32)).__enter__()
+            seed = random.Random(f"{self.seed} town").randrange(2**32)
+            self._town = Town(seed, folder=self._folder("town")).__enter__()
         return self._town
+
+    def _folder(self, name: str) -> Path | None:
+        """Where a town stays to be looked at, if anybody wants to."""
+        if self._keep is None:
+            return None
+        self._count += 1
+        folder = self._keep / f"{self._count:02}-{name}"
+        folder.mkdir(parents=True)
+        return folder
 
     def _leave(self) -> None:
         town, self._town = self._town, None

@@ -18,15 +18,21 @@ from typing import Final, Self, TypeVar
 
 import msgspec
 
-from kiosk import claim
+from kiosk import claim, tables
+from kiosk.clock import SystemClock
+from kiosk.database import Database
+from kiosk.options import OUTBOX_LIMIT
+from kiosk.outbox import Outbox
 from kiosk.testing_ui import KioskFailed
-from tests.faults import accounts, reckoning
+from protocol import messages
+from protocol.messages import Event
+from tests.faults import accounts, reckoning, small_disk
 from tests.faults.accounts import Books, Disk
 from tests.faults.booth import Booth
 from tests.faults.centre import Centre
 from tests.faults.proxy import CALM, Proxy
 from tests.faults.reckoning import Memory, Verdict
-from tests.faults.registry import Setting
+from tests.faults.registry import Setting, Skipped
 from tests.faults.report import Report
 from tests.faults.watch import Watch
 
@@ -40,8 +46,8 @@ BACK: Final = 10.0  # s in which the screen is back after a kill
 class Town:
     """Use as a context manager: everything runs inside, nothing is left of it afterwards.
 
-    `folder` holds it all: headquarters' data in `folder/hq` (or where the setting says), each station's in
-    `folder/<its id>`. Faults act on `centre`, `proxy` and `stations`, and end with `settle`.
+    `folder` holds it all: headquarters' data in `folder/hq`, each station's in `folder/<its id>`. Faults act
+    on `centre`, `proxy` and `stations`, and end with `settle`.
     """
 
     def __init__(self, seed: int, setting: Setting | None = None, folder: Path | None = None) -> None:
@@ -49,7 +55,7 @@ class Town:
         self.rng = random.Random(seed)
         self._own_folder = folder is None
         self.folder = folder or Path(tempfile.mkdtemp(prefix="yizhan-town-"))
-        self.centre = Centre(self.setting.headquarters or self.folder / "hq")
+        self.centre = Centre(self.folder / "hq")
         self.proxy = Proxy(self.centre.mqtt, random.Random(self.rng.random()))
         self.stations: list[Booth] = []
         self.memory = Memory()
@@ -74,6 +80,11 @@ class Town:
     def _build(self) -> None:
         if self._own_folder:
             self._ends.callback(shutil.rmtree, self.folder, ignore_errors=True)
+        if self.setting.headquarters_disk:
+            try:
+                self._ends.enter_context(small_disk.mounted(self.centre.data, self.setting.headquarters_disk))
+            except small_disk.NoSmallDisk as err:
+                raise Skipped(str(err)) from err
         names = {f"zl-{number:03}": f"{number} 号驿站" for number in range(1, self.setting.stations + 1)}
         codes = self.centre.prepare(self.folder / "samples", names)
         self._ends.callback(self.centre.stop)
@@ -121,6 +132,23 @@ class Town:
             for booth in self.stations:
                 booth.go_home()
                 booth.act()
+
+    def fill(self, booth: Booth, count: int, limit: int = OUTBOX_LIMIT) -> None:
+        """Let a station have said so much, by its own outbox but without a screen; it does not run then."""
+        booth.stop()
+        database, clock = Database(booth.database, tables.prepare), SystemClock()
+        try:
+            database.opened.wait()
+            outbox = Outbox(database, clock, limit)
+            outbox.load().wait()
+            began = clock.wall_ms() - count
+            for number in range(count):
+                fields: dict[str, messages.Value] = {"trade": "courier", "method": "tap"}
+                at, up = began + number, clock.monotonic_ms() - count + number
+                said = outbox.say(Event(at=at, up=up, plugin="check_in", name="checked_in", d=fields))
+            said.wait()
+        finally:
+            database.close()
 
     def disk(self, booth: Booth) -> Disk:
         """A station's disk as it stands; tried again while the station opens or mends it."""

@@ -39,25 +39,26 @@ class Watch:
     def look(self) -> None:
         """One look; what cannot be read at this moment is looked at next time."""
         with accounts.looking(self._centre.database) as db:
-            marks = dict(db.execute("SELECT station, complete_to FROM watermark"))
+            known = accounts.known(db)
             upto = {(a, b): n for a, b, n in db.execute("SELECT station, name, upto FROM stream")}
         for booth in self._booths:
-            if booth.id not in marks or not booth.honest:
+            if booth.id not in known or not booth.honest:
                 continue
+            station = known[booth.id]
             with accounts.looking(booth.database) as db:
                 stream = accounts.meta(db, "stream", "")
                 owned = upto.get((booth.id, stream))
                 if owned is None:
                     continue
                 # `at` of a row is when it happened, as the station's right clock has it.
-                row = db.execute(
-                    "SELECT min(number) FROM _stream_up WHERE number > ? AND at <= ?",
-                    [owned, marks[booth.id]],
-                ).fetchone()
-            if row[0] is not None:
-                self._problems.append(
-                    f"{booth.id} is called complete up to {marks[booth.id]}, and number {row[0]} is missing"
-                )
+                rows = db.execute(
+                    "SELECT number, at FROM _stream_up WHERE number > ? AND at <= ?", [owned, station.upto]
+                ).fetchall()
+            self._problems += [
+                f"{booth.id} is called complete at {at}, and number {number} of then is missing"
+                for number, at in rows
+                if accounts.called_complete(station, at)
+            ]
         self.looks += 1
 
     def _run(self) -> None:

@@ -1,0 +1,46 @@
+"""The collector dies at named places: before a commit, after it, in the middle of a batch, around an ack."""
+
+import itertools
+import time
+from random import Random
+from typing import Final
+
+from tests.faults.registry import fault
+from tests.faults.report import Report
+from tests.faults.town import Town
+
+PLACES: Final = ("before_commit", "after_commit", "before_ack", "after_ack", "mid_batch")
+LIMIT: Final = 20.0  # s in which a place must have been reached
+SHORT: Final = 2  # places of a short run
+
+
+@fault("collector_killed", least=30, share=2)
+def run(town: Town, seconds: float, rng: Random) -> Report:
+    """Each place in turn, in random order, at the first to the fifth time it is reached."""
+    ends, kills = time.monotonic() + seconds, 0
+    problems: list[str] = []
+    places = rng.sample(PLACES, len(PLACES))
+    centre = town.centre
+    with town.busy():
+        centre.kill()
+        for place in itertools.cycle(places):
+            if kills >= (len(PLACES) if seconds else SHORT) and time.monotonic() >= ends:
+                break
+            centre.environment["YIZHAN_CRASH"] = f"{place}:{rng.randint(1, 5)}"
+            centre.start()
+            if not _dies(town):
+                problems.append(f"{place} was not reached within {LIMIT:.0f} s")
+                break
+            kills += 1
+    return town.settle("kills", kills, problems=problems)
+
+
+def _dies(town: Town) -> bool:
+    """Whether headquarters has come to its place, and its end."""
+    ends = time.monotonic() + LIMIT
+    while town.centre.alive:
+        if time.monotonic() > ends:
+            town.centre.kill()
+            return False
+        time.sleep(0.05)
+    return True
