@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from typing import Final
 
 from sqlalchemy import Connection
-from sqlalchemy.exc import OperationalError
 
 from protocol.errors import EventError
 from protocol.manifest import Manifest
@@ -13,6 +12,7 @@ from protocol.messages import Reply, Request
 from server.downlink import Downlink
 from server.services import Order, Service
 from server.store import Store, refusals, requests
+from server.store.engine import in_trouble
 from server.store.refusals import Tally
 
 log = logging.getLogger(__name__)
@@ -51,10 +51,15 @@ class Answers:
             self._downlink.say(conn, station, [reply], now)
         return True
 
+    def undone(self) -> None:
+        """What was answered in this transaction is rolled back to a savepoint, with its numbers."""
+        self._downlink.forget()
+
     def take_waiting(self, store: Store, now: int) -> bool:
         """Try again what has no answer yet, each in a transaction of its own; whether a service ran.
 
-        After `TRIES` tries the answer is `refused` with why=unavailable. OperationalError: try later.
+        After `TRIES` tries the answer is `refused` with why=unavailable. It raises what means that the
+        database takes nothing at present (`in_trouble`): try later.
         """
         with store.read() as conn:
             waiting = requests.waiting(conn)
@@ -62,11 +67,10 @@ class Answers:
             try:
                 with store.write() as conn:
                     self._again(conn, station, id_, now)
-            except OperationalError:
+            except Exception as err:
                 self._downlink.forget()
-                raise
-            except Exception:
-                self._downlink.forget()
+                if in_trouble(err):
+                    raise
                 log.exception("Request %s of %s cannot be answered", id_, station)
                 continue
             self._downlink.committed()
@@ -99,9 +103,9 @@ class Answers:
             with conn.begin_nested():
                 reply = service(conn, order)
                 requests.answer(conn, station, reply)
-        except OperationalError:
-            raise
         except Exception as err:
+            if in_trouble(err):
+                raise
             log.exception("Service %s failed for request %s of %s", name, asked.id, station)
             tally.add("service_failed", station, problem=repr(err))
             return None

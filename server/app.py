@@ -16,14 +16,14 @@ from zoneinfo import ZoneInfo
 
 from protocol.manifest import Manifest
 from protocol.topics import PREFIX
-from server.broker import Broker, check_free
+from server.broker import COLLECTOR, Access, Broker, check_free, own_password, running
 from server.live import Live
 from server.manifests import SHIPPED, read_all
 from server.store import Store, content, down, messages, sessions, stations
 from server.times import ZONE
 
 if TYPE_CHECKING:
-    from server.collector import Collector
+    from server.collector import Collector, OnStations
 
 log = logging.getLogger(__name__)
 
@@ -73,9 +73,6 @@ class Headquarters:
 
     def collect(self) -> None:
         """Start the broker and the collector; BrokerError or PortTaken leave nothing running."""
-        from server.collector import Access, Collector
-        from server.ingest import Ingest
-
         broker = self._broker()
         with self.store.read() as conn:
             active = stations.active(conn)
@@ -83,16 +80,18 @@ class Headquarters:
         self._ends.append(broker.stop)
         self.live.mqtt_host = "" if self.options.mqtt is None else broker.host
         self.live.mqtt_port, self.broker = broker.port, broker
-        collector = Collector(
-            self.store,
-            lambda downlink: Ingest(self.store, self.manifests, downlink),
-            Access(broker.host, broker.port, broker.user, broker.password),
-            self.live,
-            on_stations=broker.update,
+        self._collector(Access(broker.host, broker.port, broker.user, broker.password), broker.update)
+
+    def collect_beside(self) -> None:
+        """Start a collector at the broker that `collect` of another process started; or BrokerError."""
+        options = self.options
+        access = (
+            running(options.data / "broker")
+            if options.mqtt is None
+            else Access(*options.mqtt, COLLECTOR, own_password(options.data / "mosquitto"))
         )
-        collector.start()
-        self.collector = collector
-        self._ends.append(collector.stop)
+        self.live.mqtt_host, self.live.mqtt_port = access.host, access.port
+        self._collector(access, lambda _: None)
 
     def daily(self) -> None:
         """Start the timer that does each night's work, now and at one o'clock."""
@@ -105,6 +104,20 @@ class Headquarters:
         """End everything, the last started first."""
         while self._ends:
             self._ends.pop()()
+
+    def _collector(self, access: Access, on_stations: "OnStations") -> None:
+        from server.collector import Collector
+        from server.ingest import Ingest
+
+        self.collector = Collector(
+            self.store,
+            lambda downlink: Ingest(self.store, self.manifests, downlink),
+            access,
+            self.live,
+            on_stations,
+        )
+        self.collector.start()
+        self._ends.append(self.collector.stop)
 
     def _broker(self) -> Broker:
         options = self.options
@@ -165,6 +178,22 @@ def run(options: Options, say: Say = print) -> int:
         say(f"Broker: mqtt://{live.mqtt_host or options.mqtt_host}:{live.mqtt_port}")
         app = create_app(headquarters.store, headquarters.manifests, live)
         _serve(app, listener, lambda: say(f"Headquarters: http://{_spoken(host)}:{port}/"))
+    finally:
+        headquarters.stop()
+    return 0
+
+
+def collect(options: Options, say: Say = print) -> int:
+    """Collect beside a headquarters that runs on the same data, until SIGTERM or SIGINT."""
+    ended = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: ended.set())
+    headquarters = Headquarters.open(options)
+    try:
+        headquarters.collect_beside()
+        live = headquarters.live
+        say(f"Collecting from mqtt://{_spoken(live.mqtt_host)}:{live.mqtt_port}")
+        ended.wait()
     finally:
         headquarters.stop()
     return 0

@@ -6,18 +6,21 @@ import getpass
 import logging
 import os
 import sys
+from datetime import datetime
 from pathlib import Path
 from typing import Final
+from zoneinfo import ZoneInfo
 
 from sqlalchemy.exc import DBAPIError
 
 from protocol.errors import ProtocolError
 from protocol.topics import PREFIX, check_prefix
-from server.app import Options, now_ms, run
+from server.app import Options, collect, now_ms, run
 from server.errors import NotFound, Refused, ServerError
 from server.manifests import SHIPPED, read_all
 from server.store import Store, audit, offices, sessions, stations, users
 from server.store.messages import DAY_MS
+from server.times import ZONE
 
 DATA: Final = Path("data/headquarters")
 WHO: Final = "command line"
@@ -67,6 +70,11 @@ def _parser() -> argparse.ArgumentParser:
     run_.add_argument("--prefix", type=check_prefix, default=PREFIX, help=f"of the topics ({PREFIX})")
     run_.add_argument("--name", default="驿站", help="what the pages call this headquarters")
     run_.set_defaults(command=_run)
+
+    collect_ = commands.add_parser("collect", parents=[common], help="another collector beside a run")
+    collect_.add_argument("--mqtt", type=_address, metavar="HOST:PORT", help="the Mosquitto that `run` uses")
+    collect_.add_argument("--prefix", type=check_prefix, default=PREFIX, help=f"of the topics ({PREFIX})")
+    collect_.set_defaults(command=_collect)
 
     station = commands.add_parser("add-station", parents=[common], help="a station, and its claim code")
     station.add_argument("station", metavar="ID", help="small letters, digits and hyphens, such as zl-018")
@@ -129,6 +137,19 @@ def _run(given: argparse.Namespace) -> int:
             plugins=_folders(given),
             database=given.database,
             name=given.name,
+        ),
+        _say,
+    )
+
+
+def _collect(given: argparse.Namespace) -> int:
+    return collect(
+        Options(
+            data=given.data,
+            mqtt=given.mqtt,
+            prefix=given.prefix,
+            plugins=_folders(given),
+            database=given.database,
         ),
         _say,
     )
@@ -275,17 +296,29 @@ def _import(given: argparse.Namespace) -> int:
 def _recount(given: argparse.Namespace) -> int:
     from server.store import rollups
 
-    manifests, _ = read_all(_folders(given))
-    with _store(given).write() as conn:
-        counted, stored = rollups.recount(conn, manifests), rollups.stored(conn)
-        # Hours whose events have expired cannot be counted again.
-        oldest = min((key[0] for key in counted), default=0)
-        recent = {key: n for key, n in stored.items() if key[0] >= oldest}
-        differing = [key for key in counted.keys() | recent.keys() if counted[key] != recent.get(key, 0)]
-        if differing and given.repair:
-            rollups.replace(conn, counted)
-    _say(f"{sum(counted.values())} events in {len(counted)} hourly numbers; {len(differing)} differ.")
-    return 0 if not differing or given.repair else 1
+    manifests, broken = read_all(_folders(given))
+    for err in broken:
+        _complain(f"Left out: {err}")
+    store = _store(given)
+    # One snapshot: while it counts, headquarters goes on.
+    with store.read() as conn:
+        found = rollups.recount(conn, manifests)
+    differing = found.differing
+    if differing and given.repair:
+        with store.write() as conn:
+            differing = rollups.repair(conn, manifests).differing
+    store.close()
+    _say(
+        f"{sum(found.counted.values())} events in {len(found.counted)} hourly numbers; "
+        f"{len(found.differing)} differ."
+    )
+    if found.before:
+        day = datetime.fromtimestamp(found.before / 1000, ZoneInfo(ZONE))
+        _say(f"{found.older} hourly numbers before {day:%Y-%m-%d %H:%M} stand: their events have expired.")
+    for plugin, name in sorted(found.unknown):
+        n = found.unknown[plugin, name]
+        _complain(f"{n} events {name} of {plugin} cannot be counted: no manifest here declares them so.")
+    return 1 if found.unknown or (differing and not given.repair) else 0
 
 
 def _store(given: argparse.Namespace) -> Store:

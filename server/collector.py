@@ -7,21 +7,27 @@ import socket
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Annotated, Any, Final
 
 import msgspec
 import paho.mqtt.client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import OperationalError
 
+from protocol import frame as frames
 from protocol import topics
 from protocol.errors import TopicError
-from protocol.frame import MAX_NUMBER, MAX_WIRE, Ack
+from protocol.frame import MAX_NUMBER, MAX_WIRE
+from server import crash_points
+from server.batch import Outcome
+from server.broker import Access
 from server.downlink import Downlink
 from server.ingest import Arrival, Ingest
 from server.live import Live
 from server.store import Store, changes, presence, stations
+from server.store.engine import in_trouble
 from server.store.streams import Raced
 
 log = logging.getLogger(__name__)
@@ -31,20 +37,13 @@ BATCH_FRAMES: Final = 256
 BATCH_BYTES: Final = 4 * 1024 * 1024
 WAITING_BYTES: Final = 64 * 1024 * 1024  # beyond it frames are dropped unread; stations send them again
 POLL_S: Final = 0.5
-WATCH_S: Final = 5.0
+WATCH_S: Final = 5.0  # between looks at paho's thread
+LOOK_S: Final = 1.0  # between looks at what other collectors have said
+PAUSE_S: Final = 0.2  # after trouble
+CALM_S: Final = 15.0  # without trouble, after which the database is believed to take everything again
 CHECKPOINT_S: Final = 10.0
 WAITING_S: Final = 180.0  # between tries of what a service could not answer
 RECONNECT_S: Final = (0.5, 15.0)
-
-
-@dataclass(frozen=True)
-class Access:
-    """Where the broker is and who the collector is there."""
-
-    host: str
-    port: int
-    user: str
-    password: str
 
 
 class State(msgspec.Struct, frozen=True):
@@ -53,6 +52,15 @@ class State(msgspec.Struct, frozen=True):
     online: bool
     n: Annotated[int, msgspec.Meta(ge=0, le=MAX_NUMBER)] = 0
     boot: Annotated[str, msgspec.Meta(pattern=r"\A[A-Za-z0-9._:-]{0,64}\Z")] = ""
+
+
+@dataclass(frozen=True)
+class _Said:
+    """A birth or a will, and whether the broker had kept it for us."""
+
+    station: str
+    state: State
+    retained: bool
 
 
 @dataclass(frozen=True)
@@ -65,7 +73,7 @@ class _Wake:
     """Look for changes now."""
 
 
-_Item = Arrival | tuple[str, State] | _Connected | _Wake
+_Item = Arrival | _Said | _Connected | _Wake
 
 #: Called with every station that may speak: id to (bcrypt, PBKDF2) of its broker password.
 OnStations = Callable[[dict[str, tuple[str, str]]], None]
@@ -96,6 +104,9 @@ class Collector:
         self._put = self._taken = 0  # bytes; each written by one thread
         self._dropped = 0
         self._seen: dict[str, int] = {}
+        self._next: dict[str, float] = {}  # when what is due by time is due (monotonic s)
+        self._failed = 0.0
+        self._kept: list[_Item] = []  # what must be tried again
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="collector", daemon=True)
         self._client_id = f"collector-{random.randrange(16**8):08x}"
@@ -166,8 +177,9 @@ class Collector:
             return  # the subscription covers no other topics but those with ids that break the rule
         if leaf == "state":
             try:
-                self._queue.put((station, msgspec.json.decode(message.payload, type=State)))
-            except (msgspec.DecodeError, UnicodeDecodeError):
+                state = msgspec.json.decode(message.payload, type=State)
+                self._queue.put(_Said(station, state, bool(message.retain)))
+            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
                 log.warning("Station %s says an unreadable state", station)
             return
         size = min(len(message.payload), MAX_WIRE + 1)
@@ -176,45 +188,75 @@ class Collector:
             return
         self._put += size
         # Cut here, one byte beyond the limit: it is refused for its size, and held no longer.
-        self._queue.put(Arrival(station, bytes(message.payload[: MAX_WIRE + 1]), self._wall_ms()))
+        digest = frames.digest(bytes(message.payload)) if size > MAX_WIRE else ""
+        self._queue.put(Arrival(station, bytes(message.payload[:size]), self._wall_ms(), digest))
 
     # -- our thread -------------------------------------------------------------------------------------
 
     def _send(self, station: str, payload: bytes) -> None:
-        self._client.publish(topics.build(station, "down", self._live.mqtt_prefix), payload, qos=0)
+        told = self._client.publish(topics.build(station, "down", self._live.mqtt_prefix), payload, qos=0)
+        if crash_points.ARMED and told.rc == mqtt.MQTT_ERR_SUCCESS:
+            told.wait_for_publish(1)  # another thread writes it: "after" shall mean that it has left
 
     def _run(self) -> None:
-        next_poll = next_watch = next_fold = next_waiting = 0.0
         while not self._stopping.is_set():
-            items = self._drain(POLL_S)
-            now = time.monotonic()
+            items: list[_Item] = []
             try:
-                self._work(items)
-                if now >= next_poll or any(isinstance(item, _Wake) for item in items):
-                    next_poll = now + POLL_S
-                    self._poll()
-                if now >= next_waiting:
-                    next_waiting = now + WAITING_S
-                    self._take_waiting()
-                if now >= next_fold:
-                    next_fold = now + CHECKPOINT_S
-                    self._store.checkpoint()
-                self._live.stale_since = None
-            except (DBAPIError, Raced) as err:
-                # Nothing was stored and nothing acknowledged: stations send again.
-                if self._live.stale_since is None:
-                    self._live.stale_since = self._wall_ms()
-                log.error("The database takes nothing at present: %s", err)
-                self._stopping.wait(0.2)
+                items = [*self._kept, *self._drain(0.0 if self._kept else POLL_S)]
+                self._kept = []
+                self._round(items)
+            except BaseException as err:  # noqa: BLE001 - without this thread headquarters is deaf
+                with suppress(BaseException):
+                    self._fail(err, items)
+                self._stopping.wait(PAUSE_S)
+
+    def _round(self, items: list[_Item]) -> None:
+        """What came, then what is due by time. Any error ends the round: stations send again."""
+        if self._due("watch", WATCH_S):
+            try:
+                self._watch()
             except Exception:
-                log.exception("The collector stumbled")
-                self._stopping.wait(0.2)
-            if now >= next_watch:
-                next_watch = now + WATCH_S
-                try:
-                    self._watch()
-                except Exception:
-                    log.exception("The MQTT thread could not be looked after")
+                log.exception("The MQTT thread could not be looked after")
+        self._work(items)
+        if self._due("poll", POLL_S) or any(isinstance(item, _Wake) for item in items):
+            self._poll()
+        if self._due("look", LOOK_S):
+            self._look()
+        if self._due("waiting", WAITING_S):
+            self._take_waiting()
+        if self._due("fold", CHECKPOINT_S):
+            self._store.checkpoint()
+        if self._live.stale_since is not None:
+            self._try_again()
+
+    def _due(self, what: str, every: float) -> bool:
+        now = time.monotonic()
+        if now < self._next.get(what, 0.0):
+            return False
+        self._next[what] = now + every
+        return True
+
+    def _fail(self, err: BaseException, items: list[_Item]) -> None:
+        """Nothing was stored and nothing acknowledged. Frames come again; births and wills do not."""
+        self._failed = time.monotonic()
+        if not (in_trouble(err) or isinstance(err, Raced)):
+            log.error("The collector stumbled", exc_info=err)
+            return
+        if self._live.stale_since is None:
+            self._live.stale_since = self._wall_ms()
+        connected = any(isinstance(item, _Connected) for item in items)
+        latest = {item.station: item for item in items if isinstance(item, _Said)}
+        self._kept = [*([_Connected()] if connected else []), *latest.values()]
+        log.error("The database takes nothing at present: %s", err)
+        if not isinstance(err, OperationalError | Raced):
+            self._store.renew()
+
+    def _try_again(self) -> None:
+        """See whether the database takes writes again, while nobody sends anything."""
+        with self._store.write() as conn:
+            changes.bump(conn, "pulse")
+        if time.monotonic() - self._failed >= CALM_S:
+            self._live.stale_since = None
 
     def _drain(self, seconds: float) -> list[_Item]:
         items: list[_Item] = []
@@ -234,13 +276,13 @@ class Collector:
         return items
 
     def _work(self, items: list[_Item]) -> None:
-        states: list[tuple[str, State]] = []
+        states: list[_Said] = []
         arrivals: dict[str, list[Arrival]] = {}
         for item in items:
             if isinstance(item, Arrival):
                 arrivals.setdefault(item.station, []).append(item)
-            elif isinstance(item, tuple):
-                if item[0] in arrivals:  # what it said before its good-bye comes before its good-bye
+            elif isinstance(item, _Said):
+                if item.station in arrivals:  # what it said before its good-bye comes before its good-bye
                     self._settle(states, arrivals)
                     states, arrivals = [], {}
                 states.append(item)
@@ -248,49 +290,49 @@ class Collector:
                 self._downlink.reconnected()
         self._settle(states, arrivals)
 
-    def _settle(self, states: list[tuple[str, State]], arrivals: dict[str, list[Arrival]]) -> None:
+    def _settle(self, states: list[_Said], arrivals: dict[str, list[Arrival]]) -> None:
         """Births and wills, then frames; of each station in the order in which they came."""
-        acks: dict[str, Ack] = {}
+        outcome = Outcome()
         if states:
             try:
                 self._states(states)
-            except OperationalError:
-                raise
-            except Exception:
+            except Exception as err:
+                if in_trouble(err):
+                    raise
                 log.exception(
                     "%d births and wills could not be stored; the frames beside them are", len(states)
                 )
         if arrivals:
             batch = [arrival for each in arrivals.values() for arrival in each]
             outcome = self._ingest.take(batch)
-            acks = outcome.acks
             for station in outcome.heard:
                 self._downlink.heard(station)
             self._live.frames += len(batch)
             self._live.messages += outcome.stored
             self._live.commits += 1
+            self._live.stale_since = None
             if outcome.served:
                 self.wake()
-        self._downlink.pump(self._store, acks)
+        acks = [(station, ack) for (station, _), ack in outcome.acks.items()]
+        self._downlink.pump(self._store, acks, outcome.refused)
 
-    def _states(self, states: list[tuple[str, State]]) -> None:
+    def _states(self, states: list[_Said]) -> None:
         now = self._wall_ms()
-        changed: dict[str, presence.Presence] = {}
-        for station, state in states:
-            if not self._ingest.knows(station):
-                continue
-            old = changed.get(station) or self._ingest.presences.get(station, presence.unknown(station))
-            new = old.after(state.online, state.n, state.boot, now)
-            if state.online:
-                self._downlink.connected(station)
-            elif not new.online:
-                self._downlink.gone(station)
-            if new != old:
-                changed[station] = new
-        if changed:
-            with self._store.write() as conn:
-                presence.store(conn, changed.values())
-            self._ingest.presences.update(changed)
+        known = [said for said in states if self._ingest.knows(said.station)]
+        if not known:
+            return
+        with self._store.write() as conn:
+            before = presence.of(conn, {said.station for said in known})
+            after = dict(before)
+            for said in known:
+                state, old = said.state, after[said.station]
+                after[said.station] = old.after(state.online, state.n, state.boot, now, said.retained)
+            presence.store(conn, [each for each in after.values() if each != before[each.station]])
+        for said in known:
+            if said.state.online:
+                self._downlink.connected(said.station)
+            elif not after[said.station].online:
+                self._downlink.gone(said.station)
 
     def _poll(self) -> None:
         """See what other threads and processes have changed."""
@@ -302,15 +344,24 @@ class Collector:
             with self._store.read() as conn:
                 self._ingest.reload(conn)
         if found.get("content") != self._seen.get("content"):
-            with self._store.write() as conn:
-                self._downlink.announce(conn, stations.active(conn), self._wall_ms())
+            try:
+                with self._store.write() as conn:
+                    self._downlink.announce(conn, stations.active(conn), self._wall_ms())
+            except BaseException:
+                self._downlink.forget()
+                raise
             self._downlink.committed()
-            self._downlink.pump(self._store, {})
+            self._downlink.pump(self._store, ())
         self._seen = found
+
+    def _look(self) -> None:
+        with self._store.read() as conn:
+            self._downlink.look(conn)
+        self._downlink.pump(self._store, ())
 
     def _take_waiting(self) -> None:
         if self._ingest.take_waiting(self._wall_ms()):
-            self._downlink.pump(self._store, {})
+            self._downlink.pump(self._store, ())
             self.wake()
 
     def _watch(self) -> None:

@@ -50,3 +50,19 @@ class Timekeeper:
         if at > self.last_at:
             self.last_at = at
         return at, clock
+
+
+def span(since: int, until: int, said: int, stamp: Stamp, earliest: int, arrived: int) -> tuple[int, int]:
+    """The true times (all in ms) of a span that a message tells of; it calls itself `said`, and is `stamp`.
+
+    What corrects the message's own time corrects the span's too. Where no correction can be trusted, or the
+    station knows no beginning (0), the span reaches from `earliest`, which is known from elsewhere, to now.
+    """
+    at, clock = stamp
+    if clock == "unsure":
+        since, until = earliest, arrived
+    else:
+        since = since + at - said if since > 0 else earliest
+        until = until + at - said if until > 0 else at
+    since = max(FLOOR_MS, min(since, arrived))
+    return since, max(since, min(until, arrived))

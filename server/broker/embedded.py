@@ -3,7 +3,6 @@
 import json
 import logging
 import os
-import secrets
 import shutil
 import signal
 import socket
@@ -16,7 +15,7 @@ from pathlib import Path
 from typing import IO, Final
 
 from protocol.topics import PREFIX
-from server.broker import Credentials, check_free, free_port
+from server.broker import COLLECTOR, Credentials, check_free, free_port, own_password
 from server.errors import BrokerError
 from server.store.stations import bcrypt_hash
 
@@ -24,16 +23,15 @@ log = logging.getLogger(__name__)
 
 START_S: Final = 15.0
 RESTART_S: Final = (0.5, 10.0)
-COLLECTOR: Final = "collector"  # no station id: a station's topics never name it
 MAX_PAYLOAD: Final = 512 * 1024  # above the largest frame, so that too large ones are refused with a reason
 
 
 class EmbeddedBroker:
-    """A nats-server of our own. `port` is the MQTT port; the collector's password is new at every start."""
+    """A nats-server of our own. `port` is the MQTT port; the folder keeps the collectors' password."""
 
     def __init__(self, folder: Path, host: str, port: int, prefix: str = PREFIX) -> None:
         self.host, self.port = host, port or free_port(host)
-        self.user, self.password = COLLECTOR, secrets.token_urlsafe(32)
+        self.user, self.password = COLLECTOR, own_password(folder)
         self._folder, self._prefix = folder, prefix
         self._config = folder / "nats.conf"
         self._collector_hash = bcrypt_hash(self.password)
@@ -59,6 +57,7 @@ class EmbeddedBroker:
         except BrokerError:
             self.stop()
             raise
+        (self._folder / "address").write_text(f"{self.host}:{self.port}\n")  # for collectors beside us
         self._watcher.start()
 
     def update(self, stations: Credentials) -> None:

@@ -2,20 +2,18 @@
 
 import logging
 import os
-import secrets
 import signal
 import socket
 from pathlib import Path
 from typing import Final
 
 from protocol.topics import PREFIX
-from server.broker import Credentials
+from server.broker import COLLECTOR, Credentials, own_password
 from server.errors import BrokerError
 from server.store.stations import pbkdf2_hash
 
 log = logging.getLogger(__name__)
 
-COLLECTOR: Final = "collector"
 REACH_S: Final = 5.0
 
 
@@ -30,7 +28,7 @@ class MosquittoBroker:
         self.snippet = folder / "yizhan.conf"
         self._folder, self._prefix, self._pid_file = folder, prefix, pid_file
         folder.mkdir(parents=True, exist_ok=True, mode=0o750)
-        self.user, self.password = COLLECTOR, self._own_password()
+        self.user, self.password = COLLECTOR, own_password(folder)
         self._hash = pbkdf2_hash(self.password)
 
     def start(self, stations: Credentials) -> None:
@@ -65,13 +63,6 @@ class MosquittoBroker:
         except (OSError, ValueError) as err:
             log.warning("Mosquitto cannot be told to read its files again: %s", err)
         log.warning("Stations changed: have Mosquitto read its files again (systemctl reload mosquitto).")
-
-    def _own_password(self) -> str:
-        file = self._folder / "collector"
-        if not file.exists():
-            with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as out:
-                out.write(secrets.token_urlsafe(32))
-        return file.read_text()
 
     def _acl(self) -> str:
         # %u is the user name, which is the station id; ids hold no + # or /, so it can stand in a pattern.

@@ -7,7 +7,7 @@ from sqlalchemy import Connection, select
 from server.store.schema import change
 from server.store.upsert import put
 
-Topic = Literal["stations", "content"]
+Topic = Literal["stations", "content", "pulse"]
 
 
 def bump(conn: Connection, topic: Topic) -> None:

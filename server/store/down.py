@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from typing import Final
 
 import msgspec
-from sqlalchemy import Connection, bindparam, delete, func, insert, literal, select, update
+from sqlalchemy import Connection, delete, insert, literal, select, update
 
 from protocol.messages import Down, encode
 from server.store.engine import bulk
@@ -15,13 +15,20 @@ KEEP_MS: Final = 7 * 24 * 3600 * 1000
 
 
 class Head(msgspec.Struct, frozen=True):
-    """A station's stream down: its name, the newest number, the station's ack, the lowest number kept."""
+    """A station's stream down: its name, the newest number, and the station's ack."""
 
     station: str
     name: str
     last: int
     acked: int
-    low: int
+
+
+class Row(msgspec.Struct, frozen=True):
+    """One message: its number, its JSON, and the run of the collector that said it."""
+
+    number: int
+    body: bytes
+    run: str
 
 
 def begin(conn: Connection, station: str) -> None:
@@ -32,13 +39,11 @@ def begin(conn: Connection, station: str) -> None:
 
 def head(conn: Connection, station: str) -> Head:
     """The stream of a claimed station."""
-    columns = (down_stream.c.name, down_stream.c.last, down_stream.c.acked)
-    row = conn.execute(select(*columns).where(down_stream.c.station == station)).one()
-    kept = conn.scalar(select(func.min(down_message.c.number)).where(down_message.c.station == station))
-    return Head(station, row.name, row.last, row.acked, kept or row.last + 1)
+    columns = (down_stream.c.station, down_stream.c.name, down_stream.c.last, down_stream.c.acked)
+    return Head(*conn.execute(select(*columns).where(down_stream.c.station == station)).one())
 
 
-def append(conn: Connection, station: str, messages: Sequence[Down], now: int, run: str = "") -> int:
+def append(conn: Connection, station: str, messages: Sequence[Down], now: int, run: str) -> int:
     """Store messages for one claimed station; the newest number of its stream."""
     # The update comes first: it locks the row, so that numbers have no gaps and no twins.
     conn.execute(
@@ -66,37 +71,53 @@ def append_to(
     return {station: last for station, last in found}
 
 
-def read(conn: Connection, station: str, first: int, limit: int) -> list[tuple[int, bytes]]:
+def read(conn: Connection, station: str, first: int, limit: int) -> list[Row]:
     """Up to `limit` messages from number `first` on."""
     found = (
-        select(down_message.c.number, down_message.c.body)
+        select(down_message.c.number, down_message.c.body, down_message.c.run)
         .where(down_message.c.station == station, down_message.c.number >= first)
         .order_by(down_message.c.number)
         .limit(limit)
     )
-    return [(number, body.encode()) for number, body in conn.execute(found)]
+    return [Row(number, body.encode(), run) for number, body, run in conn.execute(found)]
 
 
-def acknowledged(conn: Connection, upto: Iterable[tuple[str, int]]) -> None:
-    """Stations own their streams up to these numbers."""
-    bulk(conn, _ACK, [(number, station) for station, number in upto])
+def writer(conn: Connection, station: str, number: int) -> str | None:
+    """The run that said this message; None if there is none of this number."""
+    here = (down_message.c.station == station, down_message.c.number == number)
+    return conn.scalar(select(down_message.c.run).where(*here))
 
 
-def restart(conn: Connection, station: str, now: int) -> Head:
-    """A new stream with what the station has not acknowledged.
+def waiting(conn: Connection) -> list[Head]:
+    """Streams with messages that their stations have not acknowledged."""
+    columns = (down_stream.c.station, down_stream.c.name, down_stream.c.last, down_stream.c.acked)
+    return [
+        Head(*row) for row in conn.execute(select(*columns).where(down_stream.c.last > down_stream.c.acked))
+    ]
 
-    Needed when a station owns numbers that this database has never given out: it was restored from an older
-    backup, and new messages under those numbers would be taken for old ones.
+
+def acknowledged(conn: Connection, station: str, upto: int, back: bool = False) -> None:
+    """A station owns its stream up to this number; with `back` no longer what is behind it."""
+    mine = update(down_stream).where(down_stream.c.station == station)
+    # Another collector may have heard of more since.
+    conn.execute((mine if back else mine.where(down_stream.c.acked < upto)).values(acked=upto))
+
+
+def restart(conn: Connection, station: str, now: int, after: int) -> Head:
+    """A new stream with what stands behind number `after`; what stands before it is the station's already.
+
+    Needed when a station owns other messages under our numbers, or numbers that were never given out here:
+    this database was restored from an older backup.
     """
     old = head(conn, station)
-    waiting = read(conn, station, old.acked + 1, old.last)
+    left = read(conn, station, after + 1, old.last)
     conn.execute(delete(down_message).where(down_message.c.station == station))
     conn.execute(
         update(down_stream)
         .where(down_stream.c.station == station)
-        .values(name=_name(), last=len(waiting), acked=0)
+        .values(name=_name(), last=len(left), acked=0)
     )
-    bulk(conn, _INSERT, [(station, i, body.decode(), now, "") for i, (_, body) in enumerate(waiting, 1)])
+    bulk(conn, _INSERT, [(station, i, row.body.decode(), now, row.run) for i, row in enumerate(left, 1)])
     return head(conn, station)
 
 
@@ -116,8 +137,3 @@ def _name() -> str:
 
 
 _INSERT = insert(down_message)
-_ACK = (
-    update(down_stream)
-    .values(acked=bindparam("b_acked"))
-    .where(down_stream.c.station == bindparam("b_station"))
-)

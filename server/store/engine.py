@@ -1,6 +1,10 @@
 """The database of headquarters: one engine, writers one after another, readers on a snapshot."""
 
+import errno
+import fcntl
+import os
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -8,11 +12,33 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, Engine, Insert, Update, create_engine, event
 from sqlalchemy.engine import make_url
+from sqlalchemy.exc import (
+    DatabaseError,
+    DataError,
+    DBAPIError,
+    IntegrityError,
+    NotSupportedError,
+    PendingRollbackError,
+    ProgrammingError,
+    ResourceClosedError,
+)
 from sqlalchemy.pool import QueuePool
 
 FILE: Final = "headquarters.sqlite"
 MIGRATIONS: Final = Path(__file__).parent / "migrations"
 BUSY_MS: Final = 5000
+EMPTY_S: Final = 5.0  # how long emptying the log waits for writers of other processes
+
+_OF_THE_MACHINE: Final = {
+    errno.ENOSPC,
+    errno.EDQUOT,
+    errno.EIO,
+    errno.EROFS,
+    errno.EMFILE,
+    errno.ENFILE,
+    errno.ENOMEM,
+}
+_OF_THE_DATA: Final = (DataError, IntegrityError, NotSupportedError, ProgrammingError)
 
 
 class Store:
@@ -25,6 +51,7 @@ class Store:
     def __init__(self, data_dir: Path, url: str | None = None) -> None:
         data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
         self.data_dir = data_dir
+        self._fence = data_dir / "checkpoint.lock"
         self.engine = _engine(url or f"sqlite:///{data_dir / FILE}")
         self._writing = threading.Lock()
         with self.write() as conn:
@@ -38,7 +65,7 @@ class Store:
     @contextmanager
     def write(self) -> Iterator[Connection]:
         """A transaction that may write. Other writers wait; an error rolls everything back."""
-        with self._writing, self.engine.connect() as conn:
+        with self._writing, self._fenced(fcntl.LOCK_SH), self.engine.connect() as conn:
             conn.execution_options(writes=True)
             with conn.begin():
                 yield conn
@@ -57,15 +84,52 @@ class Store:
 
         With `empty` wait for readers and leave no log behind, and so nothing of what was deleted.
         """
-        if self.engine.dialect.name == "sqlite":
-            with self._writing, self.engine.connect() as conn:
-                driver = conn.connection.driver_connection
-                assert driver is not None
-                driver.execute(f"PRAGMA wal_checkpoint({'TRUNCATE' if empty else 'PASSIVE'})")
+        if self.engine.dialect.name != "sqlite":
+            return
+        with self._writing, self._fenced(fcntl.LOCK_EX | fcntl.LOCK_NB, EMPTY_S if empty else 0.0) as alone:
+            if alone:
+                with self.engine.connect() as conn:
+                    driver = conn.connection.driver_connection
+                    assert driver is not None
+                    driver.execute(f"PRAGMA wal_checkpoint({'TRUNCATE' if empty else 'PASSIVE'})")
+
+    def renew(self) -> None:
+        """Open connections anew: one of them may be what does not work."""
+        self.engine.dispose()
 
     def close(self) -> None:
         """Let go of every connection."""
         self.engine.dispose()
+
+    @contextmanager
+    def _fenced(self, how: int, seconds: float = 0.0) -> Iterator[bool]:
+        """Keep commits of all processes and the folding of the log apart; whether that was possible.
+
+        SQLite before 3.51.3 can lose a commit that another process makes while the log is folded. Many may
+        write at once as far as this lock is concerned, and one alone may fold.
+        """
+        if self.engine.dialect.name != "sqlite":
+            yield True
+            return
+        file = os.open(self._fence, os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            yield _locked(file, how, seconds)
+        finally:
+            os.close(file)
+
+
+def in_trouble(err: BaseException) -> bool:
+    """Whether this says that the database, or the machine, takes nothing at present, whatever is asked of it.
+
+    Anything else may be due to the very data, such as a number that the driver cannot take.
+    """
+    if isinstance(err, DBAPIError) and err.connection_invalidated:
+        return True
+    if isinstance(err, DatabaseError):
+        return not isinstance(err, _OF_THE_DATA)
+    if isinstance(err, OSError):
+        return err.errno in _OF_THE_MACHINE
+    return isinstance(err, DBAPIError | PendingRollbackError | ResourceClosedError | MemoryError)
 
 
 def migrate(conn: Connection) -> None:
@@ -94,6 +158,18 @@ def bulk(conn: Connection, statement: Insert | Update, rows: Sequence[tuple[Any,
 
 
 _compiled: Final[dict[tuple[Insert | Update, str], str]] = {}
+
+
+def _locked(file: int, how: int, seconds: float) -> bool:
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            fcntl.flock(file, how)
+            return True
+        except BlockingIOError:
+            if time.monotonic() >= deadline:
+                return False
+            time.sleep(0.01)
 
 
 def _engine(url: str) -> Engine:

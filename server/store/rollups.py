@@ -5,11 +5,13 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Final
 
+import msgspec
 from sqlalchemy import Connection, delete, select
 
 from protocol.errors import EventError
 from protocol.manifest import SHELL_EVENTS, EventField, Manifest
 from protocol.messages import Event, decode
+from server.store.messages import expired_before
 from server.store.schema import message, rollup, stream
 from server.store.upsert import upsert
 
@@ -60,31 +62,68 @@ def add(conn: Connection, counts: Mapping[Key, int]) -> None:
         conn.execute(upsert(conn, rollup, lambda new: {"n": rollup.c.n + new.n}), rows)
 
 
-def recount(conn: Connection, manifests: Mapping[str, Manifest]) -> Counter[Key]:
-    """The rollups as the raw events still stored give them: for checks and repair."""
-    dims, counts = Dims(manifests), Counter[Key]()
+class Recount(msgspec.Struct, frozen=True):
+    """The hourly numbers from hour `before` on, as raw events give them and as the table has them.
+
+    Of earlier hours raw events have expired; `older` numbers of them are not compared. `unknown` counts
+    events (plugin, name) that were declared when they came and are in no manifest here: their numbers are
+    not compared either.
+    """
+
+    counted: Counter[Key]
+    stored: Counter[Key]
+    before: int
+    older: int
+    unknown: Counter[tuple[str, str]]
+
+    @property
+    def differing(self) -> set[Key]:
+        """Which numbers differ."""
+        keys = self.counted.keys() | self.stored.keys()
+        return {
+            key
+            for key in keys
+            if self.counted[key] != self.stored[key] and (key[2], key[3]) not in self.unknown
+        }
+
+
+def recount(conn: Connection, manifests: Mapping[str, Manifest]) -> Recount:
+    """Count the raw events that are still stored, in a snapshot or a transaction of the caller's."""
+    dims, counted, unknown = Dims(manifests), Counter[Key](), Counter[tuple[str, str]]()
+    # What happened after the time of what has expired cannot have arrived before it.
+    horizon = expired_before(conn)
+    before = -(-horizon // HOUR_MS) * HOUR_MS
     found = (
         select(stream.c.station, message.c.at, message.c.body)
         .join(stream, stream.c.id == message.c.stream)
-        .where(message.c.kind == "event", message.c.valid)
+        .where(message.c.kind == "event", message.c.valid, message.c.at >= before)
     )
-    for station, at, body in conn.execute(found):
+    for station, at, body in conn.execute(found.execution_options(yield_per=1000)):
         event = decode(body.encode())
-        if isinstance(event, Event):
-            counts[at - at % HOUR_MS, station, event.plugin, event.name, dims.of(event)] += 1
-    return counts
+        if not isinstance(event, Event):
+            continue
+        try:
+            counted[at - at % HOUR_MS, station, event.plugin, event.name, dims.of(event)] += 1
+        except EventError:
+            unknown[event.plugin, event.name] += 1
+    there = stored(conn)
+    recent = Counter({key: n for key, n in there.items() if key[0] >= before})
+    return Recount(counted, recent, before, len(there) - len(recent), unknown)
+
+
+def repair(conn: Connection, manifests: Mapping[str, Manifest]) -> Recount:
+    """Put what is counted in the place of the numbers that differ; what differed."""
+    found = recount(conn, manifests)
+    for key in found.differing:
+        here = (column == value for column, value in zip(rollup.primary_key.columns, key, strict=True))
+        conn.execute(delete(rollup).where(*here))
+    add(conn, {key: n for key in found.differing if (n := found.counted[key])})
+    return found
 
 
 def stored(conn: Connection) -> Counter[Key]:
     """The rollups as the table has them."""
     return Counter({(*key,): n for *key, n in conn.execute(select(rollup))})
-
-
-def replace(conn: Connection, counts: Counter[Key]) -> None:
-    """Put these counts in place of all there are, for the hours from the first of them on."""
-    if counts:
-        conn.execute(delete(rollup).where(rollup.c.hour >= min(key[0] for key in counts)))
-    add(conn, counts)
 
 
 def _kept(fields: Mapping[str, EventField]) -> tuple[str, ...]:

@@ -103,7 +103,7 @@ audit = Table(
     Column("after", Text, nullable=False),  # JSON
 )
 
-#: Counters that other processes watch: "stations", "content".
+#: Counters that other processes watch: "stations", "content"; and "pulse", which tries whether writing works.
 change = Table(
     "change",
     metadata,

@@ -2,16 +2,22 @@
 collectors may race: one wins, the other reads again."""
 
 from collections.abc import Iterable
+from typing import Final
 
 import msgspec
 from sqlalchemy import Connection, bindparam, func, insert, select, update
 
+from server.store import parts
 from server.store.engine import bulk
+from server.store.parts import Part
 from server.store.schema import lost, message, stream
 
 
 class Cursor(msgspec.Struct):
-    """One stream: its row, the last number stored, and what its times are judged by."""
+    """One stream: its row, the last number stored, and what its times are judged by.
+
+    `part` is the newest of its parts, remembered as nearly every frame goes on with it.
+    """
 
     id: int
     station: str
@@ -20,6 +26,7 @@ class Cursor(msgspec.Struct):
     boot: str
     last_at: int
     heard_at: int
+    part: Part | None = None
 
 
 class Raced(Exception):
@@ -28,10 +35,36 @@ class Raced(Exception):
 
 def find(conn: Connection, station: str, name: str) -> Cursor | None:
     """The cursor of this stream, or None if the stream was never seen."""
-    columns = [stream.c[field] for field in Cursor.__struct_fields__]
     here = (stream.c.station == station, stream.c.name == name)
-    found = conn.execute(select(*columns).where(*here)).one_or_none()
+    found = conn.execute(select(*_COLUMNS).where(*here)).one_or_none()
+    if found is None:
+        return None
+    cursor = Cursor(*found)
+    cursor.part = parts.last(conn, cursor.id)
+    return cursor
+
+
+def get(conn: Connection, stream_id: int) -> Cursor:
+    """The cursor of a stream that is there."""
+    return Cursor(*conn.execute(select(*_COLUMNS).where(stream.c.id == stream_id)).one())
+
+
+def newest(conn: Connection, above: int) -> dict[str, int]:
+    """Station to its newest stream, of those whose row is above this one."""
+    found = select(stream.c.station, func.max(stream.c.id)).where(stream.c.id > above)
+    return {station: id_ for station, id_ in conn.execute(found.group_by(stream.c.station))}
+
+
+def latest(conn: Connection, station: str, but: int) -> Cursor | None:
+    """The stream of a station that was heard last, beside this one; None if there is no other."""
+    others = select(*_COLUMNS).where(stream.c.station == station, stream.c.id != but, stream.c.upto > 0)
+    found = conn.execute(others.order_by(stream.c.heard_at.desc(), stream.c.id.desc()).limit(1)).one_or_none()
     return None if found is None else Cursor(*found)
+
+
+def first_at(conn: Connection, stream_id: int) -> int:
+    """When a stream was first heard (ms)."""
+    return conn.scalar(select(stream.c.first_at).where(stream.c.id == stream_id)) or 0
 
 
 def owner(conn: Connection, name: str) -> str | None:
@@ -83,6 +116,9 @@ def stored_messages(conn: Connection, station: str) -> int:
     return conn.scalar(found) or 0
 
 
+_COLUMNS: Final = [
+    stream.c[each] for each in ("id", "station", "name", "upto", "boot", "last_at", "heard_at")
+]
 _ADVANCE = (
     update(stream)
     .values(

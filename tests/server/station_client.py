@@ -14,9 +14,9 @@ from paho.mqtt.enums import CallbackAPIVersion
 
 from protocol import frame as frames
 from protocol import messages, topics
-from protocol.frame import FRAME_MESSAGES, Ack, Frame
+from protocol.frame import FRAME_MESSAGES, Ack, Frame, Refusal
 from protocol.messages import Event, Heartbeat, Message, Poke, Reply, Request
-from protocol.stream import Receiver, Sender
+from protocol.stream import Acceptance, Fork, Receiver, Sender
 from server.store.stations import Claimed
 
 WAIT_S = 20.0
@@ -27,7 +27,10 @@ class StationClient:
 
     def __init__(self, claimed: Claimed, port: int, host: str = "127.0.0.1") -> None:
         self.id, self.stream, self.boot = claimed.station, secrets.token_hex(8), secrets.token_hex(4)
+        self.run = secrets.token_hex(8)
         self.outbox: list[bytes] = []
+        self.refusals: queue.Queue[Refusal] = queue.Queue()
+        self.forks = 0  # of the stream down
         self.replies: queue.Queue[Reply] = queue.Queue()
         self.pokes: queue.Queue[Poke] = queue.Queue()
         self.frames_out = 0
@@ -85,7 +88,7 @@ class StationClient:
         """Send bytes past the stream, as a broken or hostile station would."""
         self._client.publish(topic or self.topic("up"), payload).wait_for_publish(WAIT_S)
 
-    def frame(self, first: int, bodies: list[bytes], low: int = 0) -> bytes:
+    def frame(self, first: int, bodies: list[bytes], low: int = 0, run: str | None = None) -> bytes:
         """A frame of this station's stream, whatever its sender thinks."""
         raws = [msgspec.Raw(body) for body in bodies]
         return frames.encode(
@@ -93,6 +96,7 @@ class StationClient:
                 v=frames.VERSION,
                 stream=self.stream,
                 first=first,
+                run=self.run if run is None else run,
                 boot=self.boot,
                 sent=wall_ms(),
                 up=up_ms(),
@@ -159,7 +163,10 @@ class StationClient:
         frame = frames.decode(bytes(message.payload))
         with self._changed:
             if frame.ack is not None and frame.ack.stream == self.stream:
-                self._sender.acknowledged(frame.ack.upto, time.monotonic())
+                ack = frame.ack
+                self._sender.acknowledged(ack.upto, time.monotonic(), ack.of, ack.run, ack.fork)
+            if frame.refused is not None:
+                self.refusals.put(frame.refused)
             if frame.msgs:
                 self._take(frame)
             self._changed.notify_all()
@@ -169,16 +176,23 @@ class StationClient:
     def _take(self, frame: Frame) -> None:
         if frame.stream != self._heard:
             self._heard, self._receiver = frame.stream, Receiver()
-        accepted = self._receiver.offer(frame.first, len(frame.msgs), frame.low)
-        if accepted is not None:
+        accepted = self._receiver.offer(
+            frame.first, len(frame.msgs), frame.low, frame.gone, frame.run, frame.prior
+        )
+        if isinstance(accepted, Acceptance):
             for raw in frame.msgs[accepted.skip :]:
                 message = messages.decode(raw)
                 if isinstance(message, Reply):
                     self.replies.put(message)
                 elif isinstance(message, Poke):
                     self.pokes.put(message)
-            self._receiver.stored(accepted)
-        self._ack = Ack(frame.stream, self._receiver.upto)
+            self._receiver.stored(accepted, frame.run)
+        if isinstance(accepted, Fork):
+            self.forks += 1
+            self._ack = Ack(frame.stream, self._receiver.upto, accepted.after, frame.run, fork=True)
+        else:
+            last = frame.first + len(frame.msgs) - 1
+            self._ack = Ack(frame.stream, self._receiver.upto, last, frame.run)
 
     def _keep_pumping(self) -> None:
         while not self._stopping.wait(0.01):
@@ -192,7 +206,7 @@ class StationClient:
                 bodies = self.outbox[first - 1 : first - 1 + FRAME_MESSAGES]
                 self._client.publish(self.topic("up"), self.frame(first, bodies))
                 self.frames_out += 1
-                self._sender.sent(first + len(bodies) - 1, now)
+                self._sender.sent(first + len(bodies) - 1, now, self.run)
 
 
 def _no_delay(_client: mqtt.Client, _user: Any, sock: Any) -> None:
