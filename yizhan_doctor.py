@@ -100,53 +100,46 @@ def _run(subject: str, check: Check, say: Sayings, found: list[Finding]) -> None
 
 def _places(given: argparse.Namespace, say: Sayings) -> tuple[list[Place], str]:
     """Who is to be examined, or why nobody can be, in a sentence."""
-    from kiosk.__main__ import _data as default_data
-    from kiosk.doctor.visit import is_station
-    from server import doctor
-    from server.cli import DATA
-
     asked = given.station is not None or given.headquarters is not None
-    station = given.station if asked else default_data()
-    headquarters = given.headquarters if asked else DATA
     places = []
-    for what, folder, known, make in (
-        ("station", station, is_station, _station),
-        ("headquarters", headquarters, doctor.is_headquarters, _headquarters),
+    for what, folder, look in (
+        ("station", given.station, _station),
+        ("headquarters", given.headquarters, _headquarters),
     ):
-        if folder is None:
-            continue
-        folder = folder.expanduser().resolve()
-        if _is(known, folder):
-            places.append(make(folder, given, say))
+        if folder is None and asked:
+            continue  # and nothing of it is loaded, which a small machine would wait for
+        place = look(folder, given, say)
+        if place is not None:
+            places.append(place)
         elif asked:
             return [], say.text(f"doctor.no_{what}", folder=folder)
     return places, ""
 
 
-def _is(known: Callable[[Path], bool], folder: Path) -> bool:
-    try:
-        return known(folder)
-    except OSError:
-        return False  # a folder that may not be looked into
-
-
-def _station(folder: Path, given: argparse.Namespace, say: Sayings) -> Place:
+def _station(folder: Path | None, given: argparse.Namespace, say: Sayings) -> Place | None:
     from kiosk import doctor
-    from kiosk.doctor.visit import Visit
+    from kiosk.__main__ import _data as default_data
+    from kiosk.doctor.visit import Visit, is_station
     from kiosk.options import SHIPPED
 
+    folder = (folder or default_data()).expanduser().resolve()
+    if not _is(is_station, folder):
+        return None
     visit = Visit(folder, say, tuple(given.plugins or [SHIPPED]), wall=_wall(given))
     return Place("station", folder, doctor.checks(visit))
 
 
-def _headquarters(folder: Path, given: argparse.Namespace, say: Sayings) -> Place:
+def _headquarters(folder: Path | None, given: argparse.Namespace, say: Sayings) -> Place | None:
     from kiosk.clock import ZONE
     from kiosk.doctor import machine
     from server import doctor
+    from server.cli import DATA
 
-    visit = doctor.Visit(
-        folder, doctor.sayings(say.texts["language"]), tuple(given.plugins or ()), given.backup, _wall(given)
-    )
+    folder = (folder or DATA).expanduser().resolve()
+    if not _is(doctor.is_headquarters, folder):
+        return None
+    texts, folders = doctor.sayings(say.texts["language"]), tuple(given.plugins or ())
+    visit = doctor.Visit(folder, texts, folders, given.backup, _wall(given))
     own = doctor.checks(visit)
     # The machine below is examined alike wherever it stands.
     of_machine: dict[str, Check] = {
@@ -154,6 +147,13 @@ def _headquarters(folder: Path, given: argparse.Namespace, say: Sayings) -> Plac
         "clock": partial(machine.clock, say, ZONE, _wall(given)),
     }
     return Place("headquarters", folder, {**own, **of_machine})
+
+
+def _is(known: Callable[[Path], bool], folder: Path) -> bool:
+    try:
+        return known(folder)
+    except OSError:
+        return False  # a folder that may not be looked into
 
 
 def _wall(given: argparse.Namespace) -> Callable[[], float]:

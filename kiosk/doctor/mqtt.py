@@ -16,6 +16,7 @@ from protocol import topics
 SECONDS: Final = 8.0
 _CONNACK: Final = 0x20
 _SUBACK: Final = 0x90
+_PUBLISH: Final = 0x30  # what headquarters says may come before the answer
 _REFUSED_SUBSCRIPTION: Final = 0x80
 
 
@@ -49,20 +50,22 @@ def knock(credentials: Credentials) -> Answer:
         clean_with_password = 0xC2
         head = _text("MQTT") + struct.pack("!BBH", 4, clean_with_password, 30)
         sock.sendall(_packet(0x10, head + _text(name) + _text(mqtt.user) + _text(mqtt.password)))
-        if _wait(sock, _CONNACK)[1] != 0:
+        if _packet_of(sock, _CONNACK)[1] != 0:
             return Answer.REFUSED
         topic = topics.build(credentials.station, "down", mqtt.prefix)
         sock.sendall(_packet(0x82, struct.pack("!H", 1) + _text(topic) + b"\0"))
-        granted = _wait(sock, _SUBACK)[2]
+        granted = _packet_of(sock, _SUBACK, besides=_PUBLISH)[2]
         sock.sendall(_packet(0xE0, b""))
         return Answer.DEAF if granted & _REFUSED_SUBSCRIPTION else Answer.WELCOME
 
 
-def _wait(sock: socket.socket, kind: int) -> bytes:
-    """The body of the next packet of this kind, at least three bytes long with zeros; others are skipped."""
-    for _ in range(100):
-        first = _exactly(sock, 1)[0]
-        length, shift = 0, 0
+def _packet_of(sock: socket.socket, kind: int, besides: int = -1) -> bytes:
+    """The body of the next packet, with zeros at least three bytes long; Closed if it is of another kind.
+
+    Packets of the kind `besides` may come before it.
+    """
+    while (first := _exactly(sock, 1)[0] & 0xF0) in (kind, besides):
+        length = shift = 0
         while True:
             byte = _exactly(sock, 1)[0]
             length |= (byte & 0x7F) << shift
@@ -72,10 +75,8 @@ def _wait(sock: socket.socket, kind: int) -> bytes:
             if shift > 21:
                 raise Closed
         body = _exactly(sock, length)
-        if first & 0xF0 == kind:
+        if first == kind:
             return body.ljust(3, b"\0")
-        if first & 0xF0 != 0x30:  # a message of headquarters may come before the answer
-            break
     raise Closed
 
 

@@ -1,5 +1,6 @@
 """The plugins: what their manifests say, which were set aside, and whether their code can be imported."""
 
+import re
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final
@@ -20,7 +21,7 @@ import plugins
 plugins.__path__[:0] = sys.argv[2:]
 importlib.import_module(sys.argv[1])
 """
-_HALTED: Final = "import of kivy"
+_KIVY: Final = re.compile(r"Error: .*\bkivy\b")
 
 
 def plugins(visit: Visit) -> Iterator[Finding]:
@@ -44,7 +45,7 @@ def plugins(visit: Visit) -> Iterator[Finding]:
             if ended.status == 0:
                 continue
             well.discard(each.manifest.id)
-            if _HALTED in ended.last_line:
+            if _KIVY.search(ended.last_line):
                 yield say.warn("plugins.kivy", plugin=each.manifest.id)
             else:
                 why = ended.last_line if ended.status == 1 else ended.how()

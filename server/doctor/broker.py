@@ -51,7 +51,9 @@ def broker(visit: Visit) -> Iterator[Finding]:
     elif answer and answer[0] != _CONNACK:
         yield say.bad("broker.stranger", address=written.address)
     else:
-        yield say.ok("broker.ok", address=written.address, program="NATS" if written.embedded else "Mosquitto")
+        yield say.ok(
+            "broker.ok", address=written.address, program="NATS" if written.embedded else "Mosquitto"
+        )
 
 
 def _written(data: Path) -> Written | None:
