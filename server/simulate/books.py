@@ -4,6 +4,7 @@ import json
 import os
 import re
 import secrets
+import time
 from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Final
@@ -18,7 +19,8 @@ from server.store.schema import down_stream, message, metadata, station, stream
 
 FILE: Final = "simulated.json"  # beside the database: the broker passwords of the stations made here
 WHO: Final = "simulate"
-MADE_AT_ONCE: Final = 50  # in one transaction, about half a second: headquarters writes in between
+MADE_AT_ONCE: Final = 50  # in one transaction, about half a second
+YIELD_S: Final = 0.12  # between transactions: who waits for SQLite's lock looks every 0.1 s, and must get it
 REMOVED_AT_ONCE: Final = 200  # stations
 DELETED_AT_ONCE: Final = 100_000  # rows of messages
 
@@ -54,6 +56,7 @@ def enrol(store: Store, count: int, now: int, say: Say) -> dict[str, str]:
             audit.record(conn, WHO, "station.add", part[0], now, after={"stations": len(part)})
             # Before the commit: a password that opens nothing does no harm, a lost one costs a new claim.
             _keep(store, known)
+        time.sleep(YIELD_S)
         say(f"{start + len(part)} of {len(missing)} new stations are claimed")
     return {each: known[each] for each in names}
 
@@ -74,6 +77,12 @@ def standings(conn: Connection, names: Collection[str]) -> dict[str, Standing]:
     return {
         each: Standing(*up.get(each, (secrets.token_hex(8), 0)), *down.get(each, ("", 0))) for each in names
     }
+
+
+def owed(conn: Connection, names: Collection[str]) -> int:
+    """How many messages headquarters has for these stations that they have not acknowledged."""
+    waiting = func.sum(down_stream.c.last - down_stream.c.acked)
+    return conn.scalar(select(waiting).where(down_stream.c.station.in_(names))) or 0
 
 
 def remove(store: Store, now: int, say: Say) -> int:
@@ -99,6 +108,7 @@ def remove(store: Store, now: int, say: Say) -> int:
                 _remove_rows(conn, table, part)
             conn.execute(delete(station).where(station.c.id.in_(part)))
             changes.bump(conn, "stations")
+        time.sleep(YIELD_S)
     _path(store).unlink(missing_ok=True)
     return len(every)
 
@@ -112,6 +122,7 @@ def _remove_messages(store: Store, names: Collection[str], say: Say) -> None:
         with store.write() as conn:
             rows = message.c.id.between(low, low + DELETED_AT_ONCE - 1)
             conn.execute(delete(message).where(rows, message.c.stream.in_(ours)))
+        time.sleep(YIELD_S)
     say(f"what {len(names)} stations said is deleted")
 
 

@@ -6,7 +6,7 @@ import random
 import socket
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -29,6 +29,7 @@ MOST_STATIONS: Final = 5_000
 MOST_MESSAGES: Final = 20_000  # of one station
 MOST_ALL: Final = 10_000_000  # of all together
 LET_IN_S: Final = 60.0  # until the broker knows new stations
+LINGER_S: Final = 30.0  # to hear what headquarters has for the stations, when they have said everything
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -130,11 +131,19 @@ def _simulate(store: Store, given: argparse.Namespace) -> int:
     try:
         seconds = fleet.run(every, given.seconds, meter.word)
         meter.word(seconds, fleet.traffic)
+        drained = fleet.traffic.drained == len(every)
+        heard = not drained or fleet.linger(every, lambda: _nothing_owed(store, passwords), LINGER_S)
     finally:
         fleet.close(every)
     with store.read() as conn:
         found = reckoning.differences(conn, before, {each.name: each for each in every})
+    found += [] if heard else ["what headquarters has for the stations was not acknowledged by all of them"]
     return _summary(every, fleet.traffic, seconds, meter, fleet.traffic.problems + found)
+
+
+def _nothing_owed(store: Store, names: Collection[str]) -> bool:
+    with store.read() as conn:
+        return books.owed(conn, names) == 0
 
 
 def _stations(
@@ -208,7 +217,10 @@ def _summary(
         f"were lost on purpose; {traffic.letters} messages came down; {traffic.broken} connections broke"
     )
     for each in meter.processes:
-        _say(f"{each.what} (process {each.pid}): {each.most:.0f} MiB at most")
+        _say(
+            f"{each.what} (process {each.pid}): {each.most:.0f} MiB at most, "
+            f"{each.cpu:.1f} s of processor time"
+        )
     for problem in problems[: reckoning.SHOWN]:
         _say(f"DIFFERENCE {problem}")
     if len(problems) > reckoning.SHOWN:

@@ -4,7 +4,7 @@ import resource
 import selectors
 import socket
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from server.errors import Refused
@@ -25,25 +25,34 @@ class Fleet:
         self._selector = selectors.DefaultSelector()
         self.line = Line(host, port, prefix, drop, self.traffic, self._opened, self._closed)
 
-    def run(self, stations: Iterable[SimulatedStation], seconds: float, progress: Progress) -> float:
+    def run(self, stations: Sequence[SimulatedStation], seconds: float, progress: Progress) -> float:
         """Let them return and say what they have; the seconds until all is acknowledged, or that have passed.
 
         `progress` is called every second with the seconds since the first of them connected.
         """
-        every = list(stations)
-        _allow_files(len(every))
+        _allow_files(len(stations))
         began = time.monotonic()
-        first = min(each.returns for each in every)
+        first = min(each.returns for each in stations)
         next_tick = next_word = 0.0
-        while (now := time.monotonic()) - began < seconds and self.traffic.drained < len(every):
+        while (now := time.monotonic()) - began < seconds and self.traffic.drained < len(stations):
             if now >= next_tick:
                 next_tick = now + TICK_S
-                self._tick(every, now)
+                self._tick(stations, now)
             if now >= next_word:
                 next_word = now + 1
                 progress(max(0.0, now - max(began, first)), self.traffic)
             self._serve(min(next_tick, next_word) - time.monotonic())
         return time.monotonic() - max(began, first)
+
+    def linger(
+        self, stations: Sequence[SimulatedStation], enough: Callable[[], bool], seconds: float
+    ) -> bool:
+        """Stay on the line until `enough`, asked now and then, or for so long; whether it came true."""
+        deadline = time.monotonic() + seconds
+        while not (done := enough()) and (now := time.monotonic()) < deadline:
+            self._tick(stations, now)
+            self._serve(TICK_S)
+        return done
 
     def reach(self, station: SimulatedStation, seconds: float) -> bool:
         """Whether the broker lets this one in within that time; it leaves again."""
@@ -57,13 +66,13 @@ class Fleet:
         self.close([station])
         return station.ready
 
-    def close(self, stations: Iterable[SimulatedStation]) -> None:
+    def close(self, stations: Sequence[SimulatedStation]) -> None:
         """Every station says good-bye."""
         for each in stations:
             each.leave()
         self._selector.close()
 
-    def _tick(self, stations: list[SimulatedStation], now: float) -> None:
+    def _tick(self, stations: Sequence[SimulatedStation], now: float) -> None:
         dialled = 0
         for each in stations:
             dialled += not each.dialled and now >= each.returns

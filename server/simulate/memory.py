@@ -1,4 +1,4 @@
-"""How much memory the server and its broker take, as Linux accounts for it; nothing where it does not."""
+"""What the server and its broker take of this machine, as Linux accounts for it; else nothing is known."""
 
 import os
 from contextlib import suppress
@@ -12,13 +12,18 @@ LISTENS: Final = "0A"
 
 @dataclass
 class Process:
-    """A process by what it does for us. `rss` and `pss` in MiB as last seen, `most` the highest RSS seen."""
+    """A process by what it does for us: `rss` and `pss` in MiB as last seen, `most` the highest RSS seen.
+
+    `cpu`: processor seconds since it was first seen. Unlike speed they do not depend on what else runs here.
+    """
 
     what: str
     pid: int
     rss: float = 0.0
     pss: float = 0.0
     most: float = 0.0
+    cpu: float = 0.0
+    _used_before: float | None = None
 
     def look(self) -> None:
         """See how much it takes now; a process that has ended keeps its last figures."""
@@ -28,6 +33,10 @@ class Process:
                 if head in ("Rss", "Pss"):
                     setattr(self, head.lower(), int(rest.split()[0]) / MIB)
             self.most = max(self.most, self.rss)
+            used = sum(map(int, Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()[11:13]))
+            if self._used_before is None:
+                self._used_before = used
+            self.cpu = (used - self._used_before) / os.sysconf("SC_CLK_TCK")
 
     def __str__(self) -> str:
         return f"{self.what} {self.rss:.0f} MiB (PSS {self.pss:.0f})"

@@ -1,10 +1,13 @@
 """Events a second that one collector takes in durably over real MQTT, against a plain loop.
 
-Ours: the real collector, twelve stations that speak the real protocol, timed from the first frame to the last
-acknowledgement, which the collector gives after its commit. The other: paho and sqlite-utils with one commit
-a message, timed from its first to its last commit. Same broker, same events, both files on the same disk.
+Ours: the real collector, twelve simulated stations that speak the real protocol, timed from their connecting
+to the last acknowledgement, which the collector gives after its commit. The other: paho and sqlite-utils with
+one commit a message, timed from its first to its last commit. Same broker, same events, both files on the same
+disk.
 """
 
+import random
+import secrets
 import subprocess
 import sys
 import tempfile
@@ -16,11 +19,14 @@ from sqlalchemy import func, select
 
 from protocol import messages, topics
 from protocol.messages import Event
+from protocol.topics import PREFIX
 from server.broker.embedded import EmbeddedBroker
+from server.simulate.backlog import Backlog
+from server.simulate.fleet import Fleet
+from server.simulate.station import SimulatedStation, Standing
 from server.store import Store, stations
 from server.store.schema import message, rollup
 from tests.bench.measure import Figure, interleaved
-from tests.bench.simulated import SimulatedStation, drain
 
 ROUNDS = 5
 STATIONS = 12
@@ -71,14 +77,12 @@ class Intake:
         collector = self._child("tests.bench.collect", str(self.folder / "headquarters"))
         try:
             said = events(EVENTS)
-            them = [SimulatedStation(*each, self.broker.port, said) for each in self.passwords.items()]
-            began = [0.0]
-
-            def ready() -> None:
-                began[0] = time.perf_counter()
-
-            drain(them, 300, ready)
-            seconds = time.perf_counter() - began[0]
+            backlog = Backlog([messages.encode(each) for each in said], said[0].at)
+            fleet = Fleet("127.0.0.1", self.broker.port, PREFIX, drop=0)
+            them = [self._station(*each, fleet, backlog) for each in self.passwords.items()]
+            seconds = fleet.run(them, 300, lambda *_: None)
+            fleet.close(them)
+            assert fleet.traffic.drained == STATIONS, "not everything was acknowledged"
         finally:
             self._end(collector)
         self.rounds += 1
@@ -108,6 +112,11 @@ class Intake:
             client.loop_stop()
             self._end(reader)
         return NAIVE_EVENTS / float(seconds)
+
+    def _station(self, station: str, password: str, fleet: Fleet, backlog: Backlog) -> SimulatedStation:
+        """A station with a stream of its own for each round, that returns at once."""
+        standing = Standing(secrets.token_hex(8), 0, "", 0)
+        return SimulatedStation(station, password, fleet.line, standing, backlog, 0.0, random.Random())
 
     def _child(self, module: str, *arguments: str) -> subprocess.Popen[bytes]:
         child = subprocess.Popen(
