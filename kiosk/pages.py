@@ -7,6 +7,7 @@ is valid of the write-ahead log lies over the file. Nothing is believed that doe
 import mmap
 import struct
 from collections.abc import Iterator
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -201,6 +202,8 @@ def _wal_sum(data: bytes, order: str, sums: tuple[int, int]) -> tuple[int, int]:
 
 def _varint(data: bytes, at: int) -> tuple[int, int]:
     """A number of 1 to 9 bytes, and where it ends."""
+    if data[at] < 0x80:
+        return data[at], at + 1
     value = 0
     for end in range(at, at + 8):
         byte = data[end]
@@ -216,30 +219,32 @@ _SIZES: Final = (0, 1, 2, 3, 4, 6, 8, 8, 0, 0)  # of the serial types 0 to 9 (2.
 
 def _record(data: bytes) -> list[Any]:
     """The values of a row (2.1)."""
-    head, at = _varint(data, 0)
-    kinds = []
-    while at < head:
-        kind, at = _varint(data, at)
-        kinds.append(kind)
-    if at != head:
-        raise Unreadable("a row whose head is of another length")
+    head, at = (data[0], 1) if data[0] < 0x80 else _varint(data, 0)
+    layout, end = _layout(data[at:head], head)
+    if end != len(data):
+        raise Unreadable("a row of another length than its values")
     values: list[Any] = []
-    for kind in kinds:
-        if kind < 0 or kind in (10, 11):
-            raise Unreadable("a value of no kind")
-        size = _SIZES[kind] if kind < 10 else (kind - 12) // 2
-        part = data[at : at + size]
-        at += size
-        if at > len(data):
-            raise Unreadable("a row that is cut short")
+    for kind, start, stop in layout:
         if kind >= 12:
-            values.append(str(part, "utf-8") if kind % 2 else part)
+            values.append(str(data[start:stop], "utf-8") if kind % 2 else data[start:stop])
         elif kind == 7:
-            values.append(struct.unpack(">d", part)[0])
+            values.append(struct.unpack(">d", data[start:stop])[0])
         elif kind in (8, 9):
             values.append(kind - 8)
         else:
-            values.append(int.from_bytes(part, signed=True) if kind else None)
-    if at != len(data):
-        raise Unreadable("something follows the row")
+            values.append(int.from_bytes(data[start:stop], signed=True) if kind else None)
     return values
+
+
+@lru_cache(4096)  # most rows of a table look like one before
+def _layout(kinds: bytes, start: int) -> tuple[list[tuple[int, int, int]], int]:
+    """Kind, begin and end of each value in a row, by the head of the row; and where the row ends."""
+    layout, at = [], 0
+    while at < len(kinds):
+        kind, at = _varint(kinds, at)
+        if kind < 0 or kind in (10, 11):
+            raise Unreadable("a value of no kind")
+        size = _SIZES[kind] if kind < 10 else (kind - 12) // 2
+        layout.append((kind, start, start + size))
+        start += size
+    return layout, start
