@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from operator import attrgetter
 
+import msgspec
 from sqlalchemy import Connection
 
 from protocol.frame import Ack, Refusal
@@ -30,7 +31,8 @@ class Outcome:
     def answer(self, station: str, ack: Ack) -> None:
         """Of several frames of a stream the last one is answered, unless one shows that a disk is a copy."""
         key = (station, ack.stream)
-        self.acks[key] = max(ack, self.acks.get(key, ack), key=attrgetter("fork", "of"))
+        said = max(ack, self.acks.get(key, ack), key=attrgetter("fork", "of"))
+        self.acks[key] = msgspec.structs.replace(said, upto=max(said.upto, ack.upto))
 
     def merge(self, other: "Outcome") -> None:
         """Add what another transaction of the same batch asks for."""

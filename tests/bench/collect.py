@@ -6,7 +6,8 @@ usage: collect DATA PORT USER PASSWORD; prints `ready`, ends with its standard i
 import sys
 from pathlib import Path
 
-from server.collector import Access, Collector
+from server.broker import Access
+from server.collector import Collector
 from server.ingest import Ingest
 from server.live import Live
 from server.manifests import read_all
