@@ -72,7 +72,7 @@ class TestRuns:
         on = line.put(CHECK_IN, first=5, run="r2", prior="r2")
         assert line.ingest.take([copy]).acks == {("st-1", "s"): Ack("s", 4, 2, "r3", fork=True)}
         # A fork wins over a good frame of the same batch, which is stored all the same.
-        assert line.ingest.take([copy, on]).acks == {("st-1", "s"): Ack("s", 4, 2, "r3", fork=True)}
+        assert line.ingest.take([copy, on]).acks == {("st-1", "s"): Ack("s", 5, 2, "r3", fork=True)}
         assert len(line.rows()) == 5
         assert line.refused() == {("forked", "st-1"): 2}
         assert line.gaps() == []  # the station says itself what it lost, in its new stream
