@@ -284,7 +284,7 @@ class Station:
             Done(
                 stream=outbox.stream,
                 number=number,
-                run=getattr(outbox, "run_id", ""),
+                run=outbox.run_id,
                 kind="request" if request else "event",
                 plugin=message.plugin,
                 name=message.name,

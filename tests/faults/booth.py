@@ -145,7 +145,6 @@ class Booth:
         """One visit from the home screen and back to it; KioskFailed if the screen dies meanwhile."""
         visits: list[Callable[[], None]] = [self.check_in] * 6 + [self.look] * 3 + [self.book]
         self._rng.choice(visits)()
-        self.actions += 1
 
     def check_in(self) -> None:
         kiosk = self._living()
@@ -153,14 +152,14 @@ class Booth:
         kiosk.tap(name=f"check_in.{self._rng.choice(TRADES)}")
         kiosk.wait(name="check_in.message.next")
         kiosk.tap(name="check_in.message.next")
-        kiosk.wait(name="home.check_in")
+        self._back_home(kiosk)
 
     def look(self) -> None:
         """Open a service and leave it."""
         kiosk = self._living()
         kiosk.tap(name=f"home.{self._rng.choice(('jobs', 'hello', 'broadcast'))}")
         kiosk.tap(name="shell.finish")
-        kiosk.wait(name="home.check_in")
+        self._back_home(kiosk)
 
     def book(self) -> None:
         """Take a slot of the lawyers, with a number only or with a telephone number."""
@@ -181,7 +180,11 @@ class Booth:
                 kiosk.tap(name="legal_aid.contact.number_only")
             kiosk.wait(name="legal_aid.outcome.next")
         kiosk.tap(name="shell.finish")
+        self._back_home(kiosk)
+
+    def _back_home(self, kiosk: Kiosk) -> None:
         kiosk.wait(name="home.check_in")
+        self.actions += 1
 
     def go_home(self, seconds: float = 45.0) -> None:
         """Have a home screen, whatever it takes: start what does not run, leave what is open."""
