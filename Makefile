@@ -10,7 +10,7 @@ BIN := .venv/bin
 APT := $(shell $(PYTHON) -c 'import ensurepip' 2>/dev/null || echo python3-venv) libegl1 libgl1-mesa-dri libmtdev1 libmpv2 fonts-noto-cjk espeak-ng sqlite3
 APT_TEST := chromium mosquitto
 
-.PHONY: help setup demo doctor test check bench lock clean
+.PHONY: help setup demo doctor test check bench torture lock clean
 
 help:  ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
@@ -76,6 +76,9 @@ check: .venv/.ready  ## ruff, mypy, the import table
 
 bench: setup  ## the numbers of the README, as a table and build/bench.json
 	@$(BIN)/python -m tests.bench
+
+torture: setup  ## every fault for real, all accounts compared: SECONDS=600, ONLY=name[,name], SEED=n
+	@$(BIN)/python -m tests.faults $(if $(SECONDS),--seconds $(SECONDS)) $(if $(ONLY),--only $(ONLY)) $(if $(SEED),--seed $(SEED))
 
 lock:  ## renew constraints.txt: every dependency with its hashes, for all platforms, no index address
 	@$(PYTHON) -m venv build/lock && build/lock/bin/pip install -q uv
