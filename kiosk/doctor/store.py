@@ -1,9 +1,7 @@
-"""What the station keeps: its database, what waits in it for headquarters, and the means to salvage it."""
+"""What the station keeps: its database, and what waits in it for headquarters."""
 
 import re
-import shutil
 import sqlite3
-import subprocess
 from collections.abc import Iterator
 from contextlib import closing
 from typing import Final
@@ -11,16 +9,31 @@ from typing import Final
 from kiosk.doctor import readonly
 from kiosk.doctor.visit import Visit
 from kiosk.outbox import LIMIT
+from kiosk.tally import Tally
 from protocol.finding import Finding, size
 
 SECONDS: Final = 20.0
+_OF_THE_MACHINE: Final = frozenset(
+    {
+        sqlite3.SQLITE_PERM,
+        sqlite3.SQLITE_BUSY,
+        sqlite3.SQLITE_LOCKED,
+        sqlite3.SQLITE_NOMEM,
+        sqlite3.SQLITE_READONLY,
+        sqlite3.SQLITE_IOERR,
+        sqlite3.SQLITE_FULL,
+        sqlite3.SQLITE_CANTOPEN,
+        sqlite3.SQLITE_AUTH,
+    }
+)
 WAITS_LONG: Final = 15 * 60  # s; three heartbeats
-_RECOVERS_SINCE: Final = (3, 29)  # the first sqlite3 whose .recover can be relied on
 
 
 def database(visit: Visit) -> Iterator[Finding]:
     """Whether the file can be read and is whole, and what was set aside before."""
     path, say = visit.files.database, visit.say
+    if path.with_name(f"{path.name}.suspect").exists():
+        yield say.bad("database.suspect")
     if not path.exists():
         yield say.warn("database.none", file=path.name)
     else:
@@ -32,10 +45,11 @@ def database(visit: Visit) -> Iterator[Finding]:
             else:
                 yield say.bad("database.damaged", error=str(answer[0]).splitlines()[-1] if answer else "?")
         except sqlite3.DatabaseError as err:
-            if getattr(err, "sqlite_errorcode", 0) == sqlite3.SQLITE_INTERRUPT:
+            code = getattr(err, "sqlite_errorcode", 0) & 0xFF
+            if code == sqlite3.SQLITE_INTERRUPT:
                 yield say.warn("database.long", size=size(path.stat().st_size), span=say.span(SECONDS))
             else:
-                yield say.bad("database.damaged", error=err)
+                yield say.bad("database.closed" if code in _OF_THE_MACHINE else "database.damaged", error=err)
     aside = re.compile(re.escape(path.name) + r"\.damaged-\d{8}-\d{6}(-\d+)?")
     copies = sorted(each for each in path.parent.iterdir() if aside.fullmatch(each.name))
     if copies:
@@ -48,12 +62,16 @@ def outbox(visit: Visit) -> Iterator[Finding]:
     path, say = visit.files.database, visit.say
     if not path.exists():
         return
+    # Before the database: it is written after it, so that what it says later may be newer.
+    tally = Tally(path.with_name(f"{path.name}.tally")).read()
     try:
         with closing(readonly.connect(path, SECONDS)) as conn:
             acked = (conn.execute("SELECT value FROM _meta WHERE key = 'acked'").fetchone() or [0])[0]
             waiting, since = conn.execute(
                 "SELECT count(*), min(at) FROM _stream_up WHERE number > ?", [acked]
             ).fetchone()
+            last = conn.execute("SELECT max(number) FROM _stream_up").fetchone()[0] or 0
+            stream = (conn.execute("SELECT value FROM _meta WHERE key = 'stream'").fetchone() or [""])[0]
             parked = 0
             if conn.execute("SELECT 1 FROM sqlite_master WHERE name = '_parked'").fetchone():
                 parked = conn.execute("SELECT count(*) FROM _parked").fetchone()[0]
@@ -67,20 +85,10 @@ def outbox(visit: Visit) -> Iterator[Finding]:
         yield say.warn("outbox.waits", n=waiting, span=say.span(age))
     else:
         yield say.ok("outbox.ok", n=waiting)
+    for missing in tally.missing:
+        why = say.texts.get(f"missing.{missing.why}", missing.why)
+        yield say.warn("outbox.missing", why=why, n=missing.n or "?")
+    if tally.stream == stream and tally.last > last:
+        yield say.warn("outbox.behind", n=tally.last - last)
     if parked:
         yield say.warn("outbox.parked", n=parked)
-
-
-def salvage(visit: Visit) -> Iterator[Finding]:
-    """Whether the command is there that reads what is left of a damaged database."""
-    say = visit.say
-    program = shutil.which("sqlite3")
-    if program is None:
-        yield say.warn("salvage.none")
-        return
-    done = subprocess.run([program, "-version"], capture_output=True, text=True, timeout=5, check=False)
-    found = re.match(r"(\d+)\.(\d+)\S*", done.stdout)
-    if found is None or (int(found[1]), int(found[2])) < _RECOVERS_SINCE:
-        yield say.warn("salvage.old", version=found[0] if found else "?")
-    else:
-        yield say.ok("salvage.ok", version=found[0])

@@ -11,7 +11,13 @@ from server.manifests import read_all
 from server.web.vendor import ECHARTS, has_charts
 
 OLD: Final = 2 * 86400  # s
-_SECRETS: Final = ("headquarters.sqlite", "broker/nats.conf", "mosquitto/collector", "mosquitto/passwords")
+_SECRETS: Final = (
+    "headquarters.sqlite",
+    "broker/nats.conf",
+    "broker/collector",
+    "mosquitto/collector",
+    "mosquitto/passwords",
+)
 
 
 def access(visit: Visit) -> Iterator[Finding]:

@@ -9,12 +9,13 @@ from protocol.finding import Finding
 from server.doctor.database import is_current
 from server.doctor.stations import FRESH_MS, heard
 from server.doctor.visit import Visit
+from server.store.gaps import CLONE
 from server.store.messages import DAY_MS
 from server.store.schema import message, refusal, request
 
 ANSWERED_WITHIN_MS: Final = 5 * 60 * 1000
-#: Refusals that a network or a restart makes without anybody's fault would go here; clones are told apart.
-_OWN_CHECK: Final = frozenset({"clone"})
+#: Of copied disks, which have a check of their own.
+_COPIES: Final = frozenset({CLONE, "forked"})
 
 
 def intake(visit: Visit) -> Iterator[Finding]:
@@ -62,11 +63,12 @@ def refusals(visit: Visit) -> Iterator[Finding]:
             return
         found = select(refusal.c.reason, refusal.c.station, refusal.c.problem).where(lately)
         rows = [row for row in conn.execute(found.order_by(refusal.c.last_at.desc()))]
-    rows = [row for row in rows if row.reason not in _OWN_CHECK]
+    rows = [row for row in rows if row.reason not in _COPIES]
     say = visit.say
     for reason in sorted({row.reason for row in rows}):
         mine = [row for row in rows if row.reason == reason]
         names = say.some(row.station or say.text("refusals.unknown") for row in mine)
-        yield say.warn("refusals.some", reason=reason, stations=names, problem=mine[0].problem or "-")
+        text = visit.on_pages(f"refusal.{reason}") or reason
+        yield say.warn("refusals.some", reason=text, stations=names, problem=mine[0].problem or "-")
     if not rows:
         yield say.ok("refusals.ok")

@@ -7,14 +7,15 @@ from typing import Final
 from sqlalchemy import Connection, select
 
 from protocol.finding import Finding
+from server.completeness import SLACK_MS
 from server.doctor.database import is_current
 from server.doctor.visit import Visit
 from server.store import stations as store
+from server.store.gaps import CLONE
 from server.store.messages import DAY_MS
 from server.store.schema import gap, refusal, watermark
 
-FRESH_MS: Final = 15 * 60 * 1000  # three heartbeats
-CLONE: Final = "clone"
+FRESH_MS: Final = SLACK_MS
 
 
 @dataclass(frozen=True)
@@ -71,17 +72,16 @@ def stations(visit: Visit) -> Iterator[Finding]:
 
 def clones(visit: Visit) -> Iterator[Finding]:
     """Which station's name two machines use."""
-    open_now = select(gap.c.station).where(gap.c.why == CLONE, gap.c.until.is_(None))
-    lately = select(refusal.c.station).where(
-        refusal.c.reason == CLONE, refusal.c.last_at >= visit.now - DAY_MS
-    )
+    lasting = select(gap.c.station).where(gap.c.why == CLONE, gap.c.until.is_(None)).distinct()
+    told = select(refusal.c.station, refusal.c.problem).where(refusal.c.reason == CLONE)
     with visit.reading() as conn:
         if not is_current(conn):
             return
-        names = sorted({*conn.scalars(open_now), *conn.scalars(lately)})
-    if names:
-        yield visit.say.bad("clones.some", n=len(names), stations=visit.say.some(names))
-    else:
+        names = sorted(conn.scalars(lasting))
+        which = {row.station: row.problem for row in conn.execute(told)}
+    for name in names:
+        yield visit.say.bad("clones.some", station=name, which=which.get(name) or "-")
+    if not names:
         yield visit.say.ok("clones.ok")
 
 
@@ -96,7 +96,7 @@ def gaps(visit: Visit) -> Iterator[Finding]:
     for why in sorted({row.why for row in rows}):
         mine = [row for row in rows if row.why == why]
         names = say.some(sorted({row.station for row in mine}))
-        text = say.texts.get(f"gap.{why}", why)
+        text = visit.on_pages(f"gap.why.{why}") or why
         n = sum(row.n for row in mine)
         count = say.text("gaps.messages", n=n) if n else say.text("gaps.unknown")
         yield say.warn("gaps.some", why=text, stations=names, n=count)

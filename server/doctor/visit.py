@@ -15,6 +15,7 @@ from sqlalchemy.pool import NullPool
 from protocol.finding import Sayings
 from server.manifests import SHIPPED
 from server.store.engine import FILE
+from server.web import words
 
 SECONDS: Final = 20.0  # that one look into the database may take
 _STEPS: Final = 20_000  # of SQLite's machine between two looks at the time
@@ -47,6 +48,11 @@ class Visit:
     def now(self) -> int:
         """The wall clock in ms."""
         return int(self.wall() * 1000)
+
+    def on_pages(self, key: str) -> str:
+        """What headquarters' own pages say to this, so that both use the same words; empty if nothing."""
+        language: words.Language = "zh" if self.say.text("language") == "zh" else "en"
+        return words.words(language).texts.get(key, "")
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:

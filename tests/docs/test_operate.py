@@ -14,6 +14,7 @@ import pytest
 import kiosk.__main__ as kiosk_main
 from server import cli
 from server.store import Store, content
+from tests.faults.registry import MATRIX
 from tests.journeys.site import ROOT
 
 PAGE = (ROOT / "docs" / "operate.md").read_text(encoding="utf-8")
@@ -21,6 +22,11 @@ COMMANDS = [line for block in re.findall(r"```sh\n(.*?)```", PAGE, re.DOTALL) fo
 UNITS = re.findall(r"^ExecStart=\S+/yizhan (.*)$", PAGE, re.MULTILINE)
 #: These go on until they are ended, so only their arguments are checked here.
 LASTING = ("yizhan server run", "yizhan kiosk")
+FAULTS = re.findall(
+    r"^\| (.+?) \| (.+?) \| (.+?) \| (.+?) \|$",
+    PAGE.partition("## What a fault looks like")[2].partition("\n## ")[0],
+    re.M,
+)[1:]
 SENTENCES = re.findall(r"^\| ([^|]+) \| [^|]+ \|$", PAGE.partition("## What the sentences mean")[2], re.M)[2:]
 
 
@@ -87,6 +93,16 @@ def texts() -> str:
         for file in (ROOT / package).rglob("*.toml"):
             found += [str(value) for value in tomllib.loads(file.read_text(encoding="utf-8")).values()]
     return "\n".join(found)
+
+
+def test_every_row_of_the_fault_matrix_is_described() -> None:
+    # The storm is all of them together.
+    assert len(FAULTS) == len(set(MATRIX) - {"storm", "server_disk_full"})
+
+
+@pytest.mark.parametrize("sentence", re.findall(r"“(.+?)”", " ".join(map(" ".join, FAULTS))))
+def test_what_is_seen_in_a_fault_is_what_the_program_says(sentence: str, texts: str) -> None:
+    test_the_sentences_are_the_programs_own(sentence, texts)
 
 
 @pytest.mark.parametrize("sentence", SENTENCES)

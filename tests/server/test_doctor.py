@@ -268,10 +268,9 @@ def test_what_was_turned_away_is_named_by_reason(tmp_path: Path, quick: None) ->
             assert keys(intake.refusals(visit)) == {"refusals.ok": "ok"}
             station.publish(b"\x00 no frame")
             eventually(lambda: bool(office.refused()))
-            ((reason, _),) = office.refused()
         (refused,) = intake.refusals(visit)
         assert refused.level == "warn"
-        assert reason in refused.sentence
+        assert "could not be" in refused.sentence
         assert "st-9" in refused.sentence
         assert keys(intake.refusals(later(visit, 2 * 86400))) == {"refusals.ok": "ok"}
     finally:
@@ -293,8 +292,7 @@ def test_clones_and_gaps(copy: Visit) -> None:
     assert {each.level for each in found} == {"warn"}
     assert len(found) == len(gaps.SAID) + 3
     assert any("nobody knows" in each.sentence for each in found)
-    for why in gaps.SAID | {gaps.LOST, gaps.NEW_STREAM, gaps.OTHER}:
-        assert f"gap.{why}" in EN.texts
+    assert not any(each.sentence.startswith((*gaps.SAID, "lost")) for each in found)  # words, not keys
 
 
 # -- the numbers -----------------------------------------------------------------------------------------
