@@ -13,10 +13,11 @@ import pytest
 from kiosk import outbox as outboxes
 from kiosk import tables
 from kiosk.database import Database
-from kiosk.errors import NotStored
+from kiosk.errors import NotStored, StorageFull
 from kiosk.outbox import Outbox
+from kiosk.tally import Missing, Tally
 from kiosk.testing import FrozenClock
-from protocol.messages import Event, decode
+from protocol.messages import Event, Loss, Request, decode
 
 Open = Callable[..., Outbox]
 
@@ -25,11 +26,13 @@ Open = Callable[..., Outbox]
 def open_outbox(tmp_path: Path) -> Iterator[Open]:
     databases: list[Database] = []
 
-    def open_(limit: int = outboxes.LIMIT, clock: FrozenClock | None = None) -> Outbox:
+    def open_(
+        limit: int = outboxes.LIMIT, clock: FrozenClock | None = None, room: int = outboxes.ROOM
+    ) -> Outbox:
         for each in databases:
             each.close()
         databases.append(Database(tmp_path / "station.db", tables.prepare))
-        outbox = Outbox(databases[-1], clock or FrozenClock(), limit)
+        outbox = Outbox(databases[-1], clock or FrozenClock(), limit, room)
         outbox.load().wait()
         return outbox
 
@@ -192,6 +195,232 @@ def test_a_message_too_large_for_a_frame_is_refused_at_once(open_outbox: Open) -
         outbox.say(Event(plugin="jobs", name="seen", d={"n": "x" * 40_000})).wait()
 
 
+def test_a_stretch_ends_where_the_program_was_started_again(open_outbox: Open) -> None:
+    first = open_outbox()
+    say(first, 1, 2)
+    second = open_outbox()
+    say(second, 3)
+    assert first.run_id != second.run_id
+    found = [second.stretch(number, 10, 1000).wait().value for number in (1, 3)]
+    assert [(each.run, each.last) for each in found if each] == [(first.run_id, 2), (second.run_id, 3)]
+
+
+def test_a_stretch_ends_at_a_hole_and_says_whether_anything_lies_below(open_outbox: Open) -> None:
+    outbox = open_outbox()
+    say(outbox, *range(1, 10))
+    outbox._database.write(lambda db: db.execute("DELETE FROM _stream_up WHERE number IN (1, 4, 5)")).wait()
+    found = [outbox.stretch(number, 10, 1000).wait().value for number in (1, 4)]
+    assert [(each.first, each.last, each.lowest) for each in found if each] == [(2, 3, True), (6, 9, False)]
+
+
+def test_beyond_the_room_there_is_the_oldest_go(open_outbox: Open) -> None:
+    outbox = open_outbox(room=50_000)
+    heavy = [Event(plugin="jobs", name="seen", d={"n": n, "x": "x" * 1000}) for n in range(600)]
+    outbox._database.write(lambda db: [outbox.append(db, each) for each in heavy]).wait()
+    weigh = "SELECT sum(length(body)), count(*), max(number) FROM _stream_up"
+    (row,) = outbox._database.read(lambda db: db.execute(weigh).fetchall()).wait().value
+    weight, count, last = row
+    size = weight / count
+    # It looks after 256 messages: 512 was the last time.
+    assert weight - (600 - 512) * size == pytest.approx(50_000, abs=2 * size)
+    assert last == 600
+
+
+def test_looking_for_room_costs_the_same_however_much_is_kept(open_outbox: Open) -> None:
+    outbox = open_outbox(room=1_000_000)
+    outbox._database.write(lambda db: [outbox.append(db, event(n)) for n in range(20_000)]).wait()
+    steps: list[int] = []
+
+    def look(db: Any) -> None:
+        db.conn.set_progress_handler(lambda: steps.append(100), 100)
+        outbox._light(db, 20_000)
+        db.conn.set_progress_handler(None, 100)
+
+    outbox._database.read(look).wait()
+    assert sum(steps) < 2000
+
+
+def test_a_message_that_headquarters_cannot_read_is_kept_aside_and_named_in_its_place(
+    open_outbox: Open,
+) -> None:
+    outbox = open_outbox()
+    outbox.say(event(1)).wait()
+    outbox.say(Request(id="r1", plugin="p", name="n", service="s", at=500, up=7)).wait()
+    outbox.say(event(3)).wait()
+    outbox.park(2, "json").wait()
+    found = outbox.stretch(1, 10, 1000).wait().value
+    assert found is not None
+    assert decode(found.bodies[1]) == Loss(at=500, up=7, why="parked", n=1, since=500, until=500)
+    query = "SELECT number, stream, body, reason FROM _parked"
+    ((number, stream, body, reason),) = (
+        outbox._database.read(lambda db: db.execute(query).fetchall()).wait().value
+    )
+    assert (number, stream, reason) == (2, outbox.stream, "json")
+    assert isinstance(decode(body), Request)
+    outbox.park(99, "json").wait()  # of a message that is gone there is nothing to keep
+
+
+def test_after_a_fork_what_headquarters_has_not_heard_gets_new_numbers_with_its_runs(
+    open_outbox: Open,
+) -> None:
+    clock = FrozenClock()
+    first = open_outbox(clock=clock)
+    say(first, 1, 2, 3)
+    agreed = clock.wall_ms()
+    clock.advance(minutes=5)
+    second = open_outbox(clock=clock)
+    say(second, 4, 5)
+    second.acknowledge(4).wait()  # by a headquarters that heard another disk's numbers
+    before = second.stream
+    clock.advance(minutes=5)
+    second.renew(after=2).wait()
+    assert second.stream != before
+    assert (second.low, second.last, second.acked) == (1, 4, 0)
+    found = [second.stretch(number, 10, 1000).wait().value for number in (1, 2)]
+    assert [(each.run, each.first, each.last) for each in found if each] == [
+        (first.run_id, 1, 1),
+        (second.run_id, 2, 4),
+    ]
+    assert found[1] is not None
+    loss = decode(found[1].bodies[-1])
+    assert loss == Loss(
+        at=clock.wall_ms(), up=clock.monotonic_ms(), why="copy", n=0, since=agreed, until=clock.wall_ms()
+    )
+    assert second.tally.facts.last == 4
+    assert open_outbox(clock=clock).say(event(6)).wait().value == 5
+
+
+def fill_up(outbox: Outbox) -> None:
+    """From now on the disk is full."""
+    outbox._database.write(
+        lambda db: db.conn.execute(
+            f"PRAGMA max_page_count = {db.conn.execute('PRAGMA page_count').fetchone()[0]}"
+        ).fetchall()
+    ).wait()
+
+
+def make_room(outbox: Outbox) -> None:
+    outbox._database.write(lambda db: db.conn.execute("PRAGMA max_page_count = 100000").fetchall()).wait()
+
+
+def losses(outbox: Outbox) -> list[tuple[str, int, int, int]]:
+    rows = outbox._database.read(lambda db: db.execute("SELECT body FROM _stream_up").fetchall()).wait().value
+    said = [decode(body) for (body,) in rows]
+    return [(each.why, each.n, each.since, each.until) for each in said if isinstance(each, Loss)]
+
+
+def big(n: int) -> Event:
+    return Event(plugin="jobs", name="seen", d={"n": n, "x": "x" * 20_000})
+
+
+def test_what_a_full_disk_did_not_take_is_said_once_when_it_does_again(open_outbox: Open) -> None:
+    clock = FrozenClock()
+    outbox = open_outbox(clock=clock)
+    say(outbox, 1)
+    fill_up(outbox)
+    since = clock.wall_ms()
+    for n in range(3):
+        with pytest.raises(StorageFull):
+            outbox.say(big(n)).wait()
+        until = clock.wall_ms()
+        clock.advance(minutes=1)
+    book = Request(id="r1", plugin="p", name="n", service="s", d={"x": "x" * 20_000})
+    with pytest.raises(StorageFull):
+        outbox.say(book).wait()
+    until = clock.wall_ms()
+    assert losses(outbox) == []
+    make_room(outbox)
+    outbox.say(event(2)).wait()
+    assert losses(outbox) == [("disk", 4, since, until)]
+    say(outbox, 3, 4)
+    assert losses(open_outbox(clock=clock)) == [("disk", 4, since, until)]
+
+
+def test_what_was_not_stored_is_known_to_the_next_process(open_outbox: Open) -> None:
+    outbox = open_outbox()
+    fill_up(outbox)
+    for n in range(5):
+        with pytest.raises(StorageFull):
+            outbox.say(big(n)).wait()
+    # As after a kill: nothing more is written, and the next process finds a disk with room.
+    again = open_outbox()
+    assert [(why, n) for why, n, _, _ in losses(again)] == [("disk", 5)]
+
+
+def test_a_loss_that_was_said_before_a_death_is_not_said_again(open_outbox: Open, tmp_path: Path) -> None:
+    outbox = open_outbox()
+    fill_up(outbox)
+    with pytest.raises(StorageFull):
+        outbox.say(big(1)).wait()
+    before = (tmp_path / "station.db.tally").read_bytes()
+    make_room(outbox)
+    say(outbox, 1)
+    assert len(losses(outbox)) == 1
+    outbox._database.close()
+    (tmp_path / "station.db.tally").write_bytes(before)  # the process died before it could forget it
+    assert len(losses(open_outbox())) == 1
+
+
+def test_a_job_that_fails_by_itself_is_no_loss(open_outbox: Open) -> None:
+    outbox = open_outbox()
+
+    def fails(db: Any) -> None:
+        outbox.append(db, event(99))
+        raise ValueError("on purpose")
+
+    with pytest.raises(ValueError, match="on purpose"):
+        outbox._database.write(fails, says=1).wait()
+    with pytest.raises(NotStored):
+        outbox.say(Event(plugin="jobs", name="seen", d={"n": "x" * 40_000})).wait()
+    say(outbox, 1)
+    assert losses(outbox) == []
+
+
+def test_without_a_database_losses_are_counted_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("kiosk.database.REOPEN_AFTER", 3600.0)
+    Tally(tmp_path / "station.db.tally").keep(stream="a", last=3)
+    (tmp_path / "station.db-wal").mkdir()  # nobody can open a database beside this
+    database = Database(tmp_path / "station.db", tables.prepare)
+    outbox = Outbox(database, FrozenClock())
+    with pytest.raises(NotStored):
+        outbox.say(event(1)).wait()
+    database.close()
+    (found,) = Tally(tmp_path / "station.db.tally").read().missing
+    assert isinstance(found, Missing)
+    assert (found.why, found.n) == ("disk", 1)
+
+
+def test_a_database_set_back_goes_on_behind_the_last_number_given(open_outbox: Open, tmp_path: Path) -> None:
+    outbox = open_outbox()
+    say(outbox, 1, 2, 3)
+    outbox._database.close()
+    yesterday = (tmp_path / "station.db").read_bytes()
+    today = open_outbox()
+    say(today, 4, 5)
+    today._database.close()
+    (tmp_path / "station.db").write_bytes(yesterday)
+    again = open_outbox()
+    assert again.stream == outbox.stream
+    assert [(why, n) for why, n, _, _ in losses(again)] == [("damaged", 0)]
+    assert again.last == 6
+    assert again.say(event(7)).wait().value == 7
+    assert len(losses(open_outbox())) == 1
+
+
+def test_an_older_tally_raises_no_alarm(open_outbox: Open, tmp_path: Path) -> None:
+    outbox = open_outbox()
+    say(outbox, 1, 2)
+    before = (tmp_path / "station.db.tally").read_bytes()
+    say(outbox, 3, 4)
+    outbox._database.close()
+    (tmp_path / "station.db.tally").write_bytes(before)  # as after a power loss
+    again = open_outbox()
+    assert losses(again) == []
+    assert again.say(event(5)).wait().value == 5
+
+
 WRITER = """
 import sys
 from pathlib import Path
@@ -238,6 +467,7 @@ def test_killed_at_random_everything_said_to_be_stored_is_there_without_gaps(tmp
         database = Database(path, tables.prepare)
         database.opened.wait()
         assert database.damaged is None
+        assert Tally(path.with_name("station.db.tally")).read().last >= promised
         rows = database.read(
             lambda db: (
                 db.execute("PRAGMA integrity_check").fetchall(),
