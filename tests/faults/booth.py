@@ -83,6 +83,11 @@ class Booth:
                 done=self.ledger.add,
             )
 
+    def power_on(self) -> None:
+        """Start it after darkness: `back` counts from now."""
+        self._killed, self._killed_at = None, time.monotonic()
+        self.start()
+
     def stop(self) -> None:
         """End it in order; it stays so until `start`."""
         with self._lock:

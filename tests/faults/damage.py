@@ -38,7 +38,7 @@ def log_bytes(data: Path, rng: random.Random) -> None:
 
 def tally(data: Path, rng: random.Random) -> None:
     """The small file beside the database is noise."""
-    for each in data.glob("tally*"):
+    for each in data.glob(f"{DATABASE}.tally"):
         each.write_bytes(rng.randbytes(max(1, each.stat().st_size)))
 
 

@@ -70,14 +70,14 @@ def test_a_log_is_read_as_sqlite_reads_it_and_every_cut_holds_what_its_mark_says
 @pytest.mark.parametrize("kind", damage.KINDS)
 def test_each_damage_changes_what_it_names_and_nothing_else(tmp_path: Path, kind: str) -> None:
     path, _ = _database(tmp_path)
-    (path.parent / "tally").write_bytes(bytes(4096))
+    (path.parent / f"{damage.DATABASE}.tally").write_bytes(bytes(4096))
     before = {file.name: file.read_bytes() for file in path.parent.iterdir()}
     damage.KINDS[kind](path.parent, random.Random(1))
     after = {file.name: file.read_bytes() for file in path.parent.iterdir()}
     changed = {name for name in before if before[name] != after.get(name)}
     expected = {
         "log_bytes": {"station.db-wal"},
-        "tally": {"tally"},
+        "tally": {"station.db.tally"},
         "emptied": {"station.db", "station.db-wal"},
     }
     assert changed == expected.get(kind, {"station.db"})
