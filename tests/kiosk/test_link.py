@@ -1,6 +1,7 @@
 """Both streams through a real broker, whatever is cut, repeated or lost on the way."""
 
 import os
+import random
 import shutil
 import socket
 import subprocess
@@ -22,7 +23,7 @@ from kiosk.errors import PlainRefused
 from kiosk.inbox import Inbox, Letter
 from kiosk.link import Link
 from kiosk.outbox import Outbox
-from protocol.messages import Event, Poke, Reply, decode
+from protocol.messages import Event, Loss, Poke, Reply, decode
 from tests.kiosk.conftest import Broker, free_port
 from tests.kiosk.headquarters import Headquarters
 
@@ -282,6 +283,87 @@ def test_a_server_that_owns_more_than_was_said_makes_a_new_stream(broker: Broker
         assert told(headquarters) == [1, 2, 3, 4]
 
 
+def test_a_copied_disk_is_seen_at_its_first_frame_and_loses_nothing_of_either(
+    broker: Broker, post: Open, tmp_path: Path
+) -> None:
+    with Headquarters(broker.port) as headquarters:
+        station = post(broker)
+        station.say(1, 2)
+        headquarters.wait(lambda: len(told(headquarters)) == 2)
+        station.wait(lambda: station.outbox.acked == 2)
+        station.close()
+        for each in tmp_path.glob("station.db*"):
+            shutil.copy(each, tmp_path / each.name.replace("station", "copy"))
+        again = post(broker)
+        again.say(3, 4)
+        headquarters.wait(lambda: len(told(headquarters)) == 4)
+        again.close()
+        before = again.outbox.stream
+        copy = post(broker, "copy.db")
+        copy.say(5, 6, 7)
+        headquarters.wait(lambda: len(told(headquarters)) == 7)
+        assert headquarters.forks[:1] == [before]
+        assert headquarters.heard.keys() == {before, copy.outbox.stream}
+        assert sorted(told(headquarters)) == [1, 2, 3, 4, 5, 6, 7]
+        found = headquarters.heard[copy.outbox.stream]
+        headquarters.wait(lambda: len(found) == 4)
+        assert [(each.why, each.n) for each in found.values() if isinstance(each, Loss)] == [("copy", 0)]
+
+
+def test_numbers_that_headquarters_cannot_have_are_jumped_over_and_named(broker: Broker, post: Open) -> None:
+    with Headquarters(broker.port) as headquarters:
+        broker.stall()
+        station = post(broker)
+        station.say(*range(1, 11))
+        station.database.write(lambda db: db.execute("DELETE FROM _stream_up WHERE number IN (4, 5)")).wait()
+        broker.resume()
+        headquarters.wait(lambda: len(told(headquarters)) == 8)
+        assert headquarters.lost == [(4, 5)]
+        assert [each.gone for each in headquarters.frames if each.gone] == [4]
+
+
+def test_a_message_that_headquarters_cannot_read_is_set_aside_and_the_others_arrive(
+    broker: Broker, post: Open
+) -> None:
+    with Headquarters(broker.port) as headquarters:
+        headquarters.unreadable = lambda body: b'"n":13}' in body
+        broker.stall()
+        station = post(broker)
+        station.say(*range(1, 31))
+        broker.resume()
+        headquarters.wait(lambda: len(told(headquarters)) == 29)
+        assert told(headquarters) == [n for n in range(1, 31) if n != 13]
+        loss = headquarters.heard[station.outbox.stream][13]
+        assert isinstance(loss, Loss)
+        assert (loss.why, loss.n) == ("parked", 1)
+        query = "SELECT number, reason FROM _parked"
+        parked = station.database.read(lambda db: db.execute(query).fetchall()).wait().value
+        assert parked == [(13, "json")]
+
+
+def test_a_headquarters_that_was_set_back_is_told_where_it_differs(broker: Broker, post: Open) -> None:
+    with Headquarters(broker.port) as headquarters:
+        station = post(broker)
+        station.wait(lambda: station.connections)
+        headquarters.say(Poke(collections=["a.a"]), Poke(collections=["b.b"]))
+        headquarters.wait(lambda: headquarters.acked.get("hq-1") == 2)
+        assert (headquarters.answers[-1].of, headquarters.answers[-1].run) == (2, "hq-run-1")
+    station.close()
+    again = post(broker)
+    with Headquarters(broker.port) as restored:
+        again.wait(lambda: again.connections)
+        restored.run = "hq-run-2"
+        restored.say(Poke(collections=["a.a"]))
+        restored.wait(lambda: any(each.fork for each in restored.answers))
+        found = next(each for each in restored.answers if each.fork)
+        assert (found.of, found.run) == (0, "hq-run-2")
+        assert again.letters == []
+        restored.stream = "hq-2"
+        restored.resend()
+        restored.wait(lambda: restored.acked.get("hq-2") == 1)
+        assert len(again.letters) == 1
+
+
 def test_birth_and_death_are_retained_with_a_counter(broker: Broker, post: Open) -> None:
     station = post(broker)
     station.wait(lambda: station.connections)
@@ -334,6 +416,84 @@ def test_an_exception_on_the_links_thread_costs_the_connection_and_not_the_link(
         station.wait(lambda: station.outbox.acked == 1)
         assert station.connections == 2
         assert told(headquarters) == [1]
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+@pytest.mark.parametrize("where", ["_on_message", "_on_connect", "_on_subscribe"])
+def test_a_thread_that_dies_inside_the_library_is_replaced(
+    broker: Broker, post: Open, monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
+    right = getattr(Link, where)
+    dead: list[int] = []
+
+    def die(*args: Any) -> Any:
+        if not dead:
+            dead.append(threading.get_ident())
+            raise SystemExit(1)
+        return right(*args)
+
+    monkeypatch.setattr(Link, where, die)
+    with Headquarters(broker.port) as headquarters:
+        station = post(broker)
+        station.say(1)
+        begun = time.monotonic()
+        station.wait(lambda: station.outbox.acked == 1, 30)
+        assert time.monotonic() - begun < 30
+        assert told(headquarters) == [1]
+        assert dead
+        assert links() == 1
+
+
+def links() -> int:
+    return sum(each.name == "yizhan-link" for each in threading.enumerate())
+
+
+def test_a_thread_that_is_only_slow_is_not_doubled(
+    broker: Broker, post: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slow, go_on = threading.Event(), threading.Event()
+    right = Link._hear
+
+    def hear(*args: Any) -> None:
+        slow.set()
+        assert go_on.wait(10)
+        right(*args)
+
+    monkeypatch.setattr(Link, "_hear", hear)
+    with Headquarters(broker.port) as headquarters:
+        station = post(broker)
+        station.say(1)
+        assert slow.wait(10)
+        station.say(2)
+        counted = [links() for _ in range(20) if not go_on.wait(0.01)]
+        go_on.set()
+        headquarters.wait(lambda: told(headquarters) == [1, 2])
+        assert set(counted) == {1}
+        assert station.connections == 1
+
+
+def test_stations_that_lose_the_broker_together_come_back_spread_over_time(tmp_path: Path) -> None:
+    database = Database(tmp_path / "station.db", tables.prepare)
+    outbox, inbox = Outbox(database, SystemClock()), Inbox(database, SystemClock())
+    credentials = Credentials("test-01", "token", Mqtt(port=1, user="u", password="p"), server="")
+    chance = random.Random(5)
+
+    def pauses(attempts: int) -> list[float]:
+        link = Link(outbox, inbox, database, SystemClock(), credentials, letter=print, chance=chance.random)
+        found = [link._pause() for _ in range(attempts)]
+        link.stop()
+        return found
+
+    fleet = [pauses(8) for _ in range(400)]
+    for attempt, longest in enumerate([5, 10, 20, 40, 60, 60, 60, 60]):
+        waits = sorted(each[attempt] for each in fleet)
+        assert 0 <= waits[0] < 0.05 * longest
+        assert 0.95 * longest < waits[-1] <= longest
+        # As many come in each tenth of the time, give or take what chance does to forty.
+        tenths = [sum(n <= 10 * wait / longest < n + 1 for wait in waits) for n in range(10)]
+        assert min(tenths) > 15
+        assert max(tenths) < 65
+    database.close()
 
 
 def test_a_broker_that_never_answers_is_left_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
