@@ -49,10 +49,13 @@ class Line:
         now: int = NOW,
         **stamps: int | str | Ack,
     ) -> Arrival:
-        raws = [msgspec.Raw(each if isinstance(each, bytes) else messages.encode(each)) for each in said]
         options = {"boot": "b", "sent": now, "up": 5000, **stamps}
-        frame = Frame(v=1, stream=stream, first=first, msgs=raws, **options)  # type: ignore[arg-type]
-        return Arrival(station, frames.encode(frame), now)
+        return Arrival(station, self.frame(stream, *said, first=first, **options), now)
+
+    @staticmethod
+    def frame(stream: str, *said: Message | bytes, first: int = 1, **fields: int | str | Ack) -> bytes:
+        raws = [msgspec.Raw(each if isinstance(each, bytes) else messages.encode(each)) for each in said]
+        return frames.encode(Frame(v=1, stream=stream, first=first, msgs=raws, **fields))  # type: ignore[arg-type]
 
     def rows(self) -> list[tuple[str, bool, int, str]]:
         columns = (message_table.c.kind, message_table.c.valid, message_table.c.at, message_table.c.clock)
