@@ -108,11 +108,19 @@ def whole(stations: Iterable[Known], start: int, end: int, now: int, arrived: bo
     some = arrived
     for station in stations:
         any_station = 1
+        since, until, upto, gaps = station
+        if since >= end or until <= start or since >= until:
+            continue
+        expected += 1
+        if start > now:
+            continue
+        if upto >= end and not gaps:
+            complete += 1  # as `state` says; nearly all stations of nearly all hours, on every page
+            continue
         found = state(station, start, end, now)
-        if found != "absent":
-            expected += 1
-            complete += found == "complete"
-            some = some or found in ("complete", "partial")
+        complete += found == "complete"
+        some = some or found == "partial"
+    some = some or complete > 0
     if start > now:
         return Completeness("future", 0, expected, None)
     if complete == expected and any_station:

@@ -54,7 +54,7 @@ def _overview(
     rows = sums.sums(conn, start, end)
     event = sums.visits_event(manifests)
     visits = [row for row in rows if (row.plugin, row.event) == event]
-    before = sum(sums.by_station(conn, event, *earlier).values())
+    before = sums.times(conn, event, *earlier)
     here = look(conn, earlier[0], end)
     known = here.all
     found = so_far(known, start, end, now, arrived=bool(rows))

@@ -63,6 +63,12 @@ def count_events(
     return Count(n, found.state, found.complete, found.expected, found.upto)
 
 
+def times(conn: Connection, event: tuple[str, str], start: int, end: int) -> int:
+    """How often all stations together reported this event (plugin, name) from `start` to `end` (ms)."""
+    found = select(func.coalesce(func.sum(rollup.c.n), 0)).where(*_in(start, end))
+    return int(conn.scalar(found.where(rollup.c.plugin == event[0], rollup.c.event == event[1])) or 0)
+
+
 def by_station(conn: Connection, event: tuple[str, str], start: int, end: int) -> dict[str, int]:
     """How often each station reported this event (plugin, name) in the hours from `start` to `end` (ms)."""
     found = (

@@ -182,6 +182,10 @@ def test_a_sum_is_complete_only_when_all_that_is_expected_is(
     for total in (whole, so_far):
         found = total(stations, *span, now, arrived)
         assert 0 <= found.complete <= found.expected <= len(stations)
+        if total is whole:
+            states = [state(each, *span, now) for each in stations]
+            assert found.complete == states.count("complete")
+            assert found.expected == len(states) - states.count("absent")
         if found.state == "complete":
             assert found.upto == span[1]
             assert all(state(each, *span, now) in ("complete", "absent") for each in stations)

@@ -5,6 +5,7 @@ from datetime import date, datetime
 from pathlib import Path
 
 import pytest
+from sqlalchemy import event
 
 from server import queries
 from server.figures import Overview
@@ -197,6 +198,33 @@ def test_a_count_says_whether_it_is_all(town: Town) -> None:
     assert (early.n, early.state) == (5, "complete")
     assert (late.n, late.state, late.complete, late.expected) == (5, "partial", 1, 2)
     assert one.state == "complete"
+
+
+def test_more_stations_and_gaps_ask_no_more_questions(town: Town) -> None:
+    asked: list[str] = []
+    event.listen(town.store.engine, "before_cursor_execute", lambda *each: asked.append(each[2]))
+
+    def questions() -> list[int]:
+        counts = []
+        for figures in (
+            lambda conn: queries.overview(conn, town.manifests, DAY, NOW),
+            lambda conn: queries.span(conn, town.manifests, DAY, 30, NOW),
+            lambda conn: queries.completeness(conn, DAY, NOW),
+            lambda conn: queries.count_events(conn, ms("00:00"), NOW, NOW),
+        ):
+            with town.store.read() as conn:
+                asked.clear()
+                figures(conn)
+                counts.append(len(asked))
+        return counts
+
+    town.station("st-0", "10:15")
+    few = questions()
+    for number in range(1, 6):
+        town.station(f"st-{number}", "10:15")
+        with town.store.write() as conn:
+            gaps.record(conn, f"st-{number}", ms("08:00"), ms("08:10"), "lost", 1, NOW)
+    assert questions() == few
 
 
 def test_a_watermark_never_goes_back(town: Town) -> None:

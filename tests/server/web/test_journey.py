@@ -9,6 +9,7 @@ import pytest
 import uvicorn
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
+from server.store import gaps
 from server.web import vendor
 from server.web.app import create_app
 from tests.server.web.town import NAME, PASSWORD, Town
@@ -153,10 +154,37 @@ def test_without_npm_nothing_is_missing(
     context.close()
 
 
+def test_a_station_is_reached_from_the_overview_and_its_day_read_without_scripts(
+    chromium: Browser, site: str, town: Town, wrong: list[str]
+) -> None:
+    with town.store.write() as conn:
+        gaps.record(conn, "west", town.hour(9), None, "clone", 0, town.hour(9))
+    context = chromium.new_context(java_script_enabled=False, viewport={"width": 1366, "height": 768})
+    page = visit(context, site, wrong)
+    page.get_by_role("link", name="west 站 有两台机器在用同一个身份").click()
+    expect(page.get_by_role("heading", level=1)).to_contain_text("west 站")
+    expect(page.get_by_role("alert")).to_contain_text("claim-code west")
+    expect(page.locator("#hours-table tbody tr")).to_have_count(24)
+    expect(page.locator(".strip .hour-complete")).to_have_count(9)
+    page.get_by_role("link", name="前一天").click()
+    expect(page.get_by_role("heading", level=2).first).to_contain_text("2026-11-20")
+    expect(page.locator(".strip .hour-complete")).to_have_count(24)
+    assert wrong == []
+    context.close()
+
+
 def test_everything_fits_a_phone(chromium: Browser, site: str, wrong: list[str]) -> None:
     context = chromium.new_context(viewport={"width": 390, "height": 844})
     page = visit(context, site, wrong)
-    for path in ("/", "/stations", "/bookings", "/?lang=en", "/p/jobs/J001"):
+    for path in (
+        "/",
+        "/stations",
+        "/stations/west",
+        "/bookings",
+        "/?lang=en",
+        "/stations/west",
+        "/p/jobs/J001",
+    ):
         page.goto(site + path)
         assert page.evaluate("document.documentElement.scrollWidth") <= 390, path
     expect(page.get_by_role("link", name="0572")).to_have_attribute("href", "tel:05725550100")

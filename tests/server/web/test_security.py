@@ -1,6 +1,8 @@
 """What every answer carries and every write must pass."""
 
 import sqlite3
+import time
+from collections.abc import Iterator
 
 import pytest
 from fastapi import FastAPI
@@ -51,7 +53,7 @@ def test_every_answer_forbids_foreign_and_inline_code(stranger: TestClient, path
 
 def test_pages_contain_no_inline_code_and_load_only_local_files(browser: TestClient, town: Town) -> None:
     town.add("s1")
-    for path in ("/", "/stations", "/bookings", "/login", "/p/jobs/none"):
+    for path in ("/", "/stations", "/stations/s1", "/bookings", "/login", "/p/jobs/none"):
         text = browser.get(path).text
         assert "style=" not in text
         assert "onclick" not in text
@@ -103,6 +105,47 @@ def test_a_locked_database_says_try_again(app: FastAPI, town: Town, login: dict[
     assert "请过一分钟再试" in answer.text
     other.execute("ROLLBACK")
     other.close()
+
+
+@pytest.fixture
+def locked(town: Town) -> Iterator[None]:
+    """Another process holds the database's write lock, for longer than anybody waits."""
+    town.store.checkpoint()
+    other = sqlite3.connect(town.store.data_dir / "headquarters.sqlite", isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    other.execute("UPDATE change SET n = n")
+    yield
+    other.execute("ROLLBACK")
+    other.close()
+
+
+READS = ["/", "/?range=week", "/stations", "/stations/east", "/bookings", "/p/jobs/none", "/login"]
+READS += ["/api/v1/overview", "/api/v1/stations", "/api/v1/stations/east", "/api/v1/completeness"]
+READS += ["/api/v1/bookings", "/api/v1/events/count", "/health"]
+
+
+def test_every_page_shows_while_nothing_can_be_written(
+    browser: TestClient, town: Town, request: pytest.FixtureRequest
+) -> None:
+    town.add("east")
+    cookies = dict(browser.cookies)
+    request.getfixturevalue("locked")
+    town.store.engine.pool.dispose()  # new connections are opened under the lock, too
+    started = time.monotonic()
+    answers = {path: browser.get(path).status_code for path in READS}
+    assert answers == {**dict.fromkeys(READS, 200), "/p/jobs/none": 404, "/login": 303}
+    assert time.monotonic() - started < 5, "somebody has waited for the lock"
+    assert dict(browser.cookies) == cookies
+
+
+def test_every_page_says_since_when_its_numbers_stand_still(browser: TestClient, town: Town) -> None:
+    town.add("east")
+    pages = ["/", "/?range=week", "/stations", "/stations/east", "/bookings"]
+    assert not [path for path in pages if "写不进" in browser.get(path).text]
+    town.live.stale_since = town.hour(9)
+    assert [path for path in pages if "数据库从 09:00 起写不进" in browser.get(path).text] == pages
+    town.live.stale_since = town.hour(9 - 24)
+    assert "no writes since 11-20 09:00" in browser.get("/stations?lang=en").text
 
 
 def test_health_says_whether_the_database_takes_writes(stranger: TestClient, town: Town) -> None:
