@@ -88,7 +88,6 @@ class Outbox:
         """Read where the stream stands, or begin one; call once before anything else."""
 
         def job(db: "sqlite_utils.Database") -> None:
-            self._begun = True
             self._begin(db)
             self._look(db)
 
@@ -104,6 +103,8 @@ class Outbox:
         if len(body) > MAX_MESSAGE:
             raise TooLarge(f"a message of {len(body)} bytes is larger than {MAX_MESSAGE}")
         request = message.id if isinstance(message, messages.Request) else None
+        if not self._begun:
+            self._begin(db)  # the database could not be opened in time for `load`
         newest = db.execute("SELECT number, total FROM _stream_up ORDER BY number DESC LIMIT 1").fetchone()
         last, total = newest or (0, 0)
         number = max(last, self._floor) + 1
@@ -230,6 +231,7 @@ class Outbox:
 
     def _begin(self, db: "sqlite_utils.Database") -> None:
         """Find or make the stream, and find out what was lost since it was last used."""
+        self._begun = True
         known = self.tally.read()
         stream = tables.get_meta(db, "stream", "")
         if not _STREAM.fullmatch(stream):

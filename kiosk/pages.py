@@ -64,7 +64,8 @@ class Image:
     def rows(self, root: int, seen: set[int], strict: bool = True) -> Iterator[Row]:
         """All rows that can be reached from a root page. No page in `seen` is read, and those read go there.
 
-        In a tree of rowids what does not lie where its key belongs is left out.
+        In a tree of rowids what does not lie where its key belongs is left out. The last come first: who has
+        no time for all goes without the oldest.
         """
         yield from self._walk(root, seen, strict, -(2**63), 2**63 - 1, DEEP)
 
@@ -89,25 +90,26 @@ class Image:
             if kind in LEAF:
                 rows = self.leaf(number, strict)
                 seen.add(number)
-                yield from (row for row in rows if kind == 10 or low <= row[0] <= high)
+                yield from (row for row in reversed(rows) if kind == 10 or low <= row[0] <= high)
                 return
             cells = self._cells(page, start, INTERIOR)
             last = int.from_bytes(page[start + 8 : start + 12])
-            children = []
+            children: list[tuple[int, int, int, Row | None]] = []
             for cell in cells:
-                key = _varint(page, cell + 4)[0] if kind == 5 else self._row(page, cell, kind)
-                children.append((int.from_bytes(page[cell : cell + 4]), key))
+                child = int.from_bytes(page[cell : cell + 4])
+                if kind == 5:
+                    key = _varint(page, cell + 4)[0]
+                    children.append((child, low, min(high, key), None))
+                    low = max(low, key + 1)
+                else:
+                    children.append((child, low, high, self._row(page, cell, kind)))
         except (Unreadable, IndexError, UnicodeDecodeError, struct.error):
             return
         seen.add(number)
-        for child, key in children:
-            if isinstance(key, int):
-                yield from self._walk(child, seen, strict, low, min(high, key), deep - 1)
-                low = max(low, key + 1)
-            else:
-                yield from self._walk(child, seen, strict, low, high, deep - 1)
-                yield key
-        yield from self._walk(last, seen, strict, low, high, deep - 1)
+        for child, lowest, highest, row in [(last, low, high, None), *reversed(children)]:
+            if row is not None:
+                yield row
+            yield from self._walk(child, seen, strict, lowest, highest, deep - 1)
 
     def _cells(self, page: bytes, start: int, kinds: dict[int, int]) -> list[int]:
         """Where the cells of a page begin (1.6)."""

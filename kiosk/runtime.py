@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+OPENED_WITHIN: Final = 60.0  # s; salvaging a large database takes its time
 SHOWN_WITHIN: Final = 2.0  # s that the network waits for the home screen
 HEARTBEAT_SPACING: Final = 30.0  # s between heartbeats that a reconnection asks for
 
@@ -160,7 +161,7 @@ class Runtime:
         PresetRefused for a setting in the options that no manifest allows.
         """
         try:
-            self.database.opened.wait()
+            self.database.opened.wait(OPENED_WITHIN)
         except AlreadyRunning:
             raise
         except KioskError as err:
@@ -386,7 +387,9 @@ def _or_go_on(receipt: Receipt[Any]) -> Any:
         return receipt.wait().value
     except (KioskError, TimeoutError) as err:
         log.error("not read from disk: %s", err)
-        return None
+    except Exception:  # damage can make any value of anything
+        log.exception("what is on disk makes no sense")
+    return None
 
 
 def _version() -> str:

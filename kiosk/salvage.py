@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-#: Seconds after which what is least needed stays behind: the supervisor does not wait for ever.
-PATIENCE: Final = 20.0
+#: Seconds after which what is oldest or least needed stays behind: the supervisor does not wait for ever.
+PATIENCE: Final = 15.0
 STREAM: Final = "_stream_up"
 #: Columns of a row of the stream up, as the migrations have added them.
 COLUMNS: Final = ("number", "at", "boot", "body", "request", "run", "total", "checksum")
@@ -102,11 +102,15 @@ class _Rescue:
 
     def _stream(self, part: Part | None) -> int:
         found: dict[int, list[Any]] = {}
+        sources = [(self._image.orphans(self._seen), True)]
         if part is not None:
-            for row in self._image.rows(part.root, self._seen, strict=False):
-                _take(row, found, proof=False)
-        for row in self._image.orphans(self._seen):
-            _take(row, found, proof=True)
+            sources.insert(0, (self._image.rows(part.root, self._seen, strict=False), False))
+        for rows, proof in sources:
+            for count, row in enumerate(rows):
+                _take(row, found, proof)
+                if count % 1000 == 0 and time.monotonic() > self._until:
+                    log.error("no time is left to salvage older messages than %d", row[0])
+                    break
         places = ", ".join("?" * len(COLUMNS))
         self._conn.executemany(
             f"INSERT INTO {STREAM} ({', '.join(COLUMNS)}) VALUES ({places})", _in_order(found)
