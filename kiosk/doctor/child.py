@@ -1,15 +1,20 @@
 """Runs what may crash or hang in a process of its own, which ends in time in any case."""
 
+import atexit
+import contextlib
 import os
 import signal
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Final
 
 ROOT: Final = Path(__file__).resolve().parents[2]
+
+_living: Final[set[subprocess.Popen[str]]] = set()
 
 
 @dataclass(frozen=True)
@@ -46,10 +51,30 @@ def python(arguments: Sequence[str], seconds: float, environment: Mapping[str, s
         errors="replace",
         start_new_session=True,  # what it starts itself is ended with it
     )
+    _living.add(process)
+    _end_with_us()
     try:
         out, err = process.communicate(timeout=seconds)
     except subprocess.TimeoutExpired:
-        os.killpg(process.pid, signal.SIGKILL)
+        _end(process)
         out, err = process.communicate()
         return Ended(None, out, err)
+    finally:
+        _living.discard(process)
     return Ended(process.returncode, out, err)
+
+
+@cache
+def _end_with_us() -> None:
+    """If we end before a child, because nobody waits for it any more, it ends too."""
+    atexit.register(_end_all)
+
+
+def _end_all() -> None:
+    for process in list(_living):
+        _end(process)
+
+
+def _end(process: "subprocess.Popen[str]") -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)

@@ -1,8 +1,10 @@
 """The plugins: what their manifests say, which were set aside, and whether their code can be imported."""
 
+import queue
 import re
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+import threading
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Final
 
 from kiosk import discovery, quarantine
@@ -38,19 +40,32 @@ def plugins(visit: Visit) -> Iterator[Finding]:
             well.discard(culprit.plugin)
             values = {"plugin": culprit.plugin, "version": culprit.version, "hook": culprit.hook}
             yield say.bad("plugins.quarantined", **values, file=visit.files.quarantine)
-    with ThreadPoolExecutor(AT_ONCE) as pool:
-        arguments = [["-c", IMPORT, f"{each.module}.plugin", *map(str, folders)] for each in found]
-        ends = pool.map(lambda argument: child.python(argument, SECONDS), arguments)
-        for each, ended in zip(found, ends, strict=True):
-            if ended.status == 0:
-                continue
-            well.discard(each.manifest.id)
-            if _KIVY.search(ended.last_line):
-                yield say.warn("plugins.kivy", plugin=each.manifest.id)
-            else:
-                why = ended.last_line if ended.status == 1 else ended.how()
-                yield say.bad("plugins.broken", plugin=each.manifest.id, error=why)
+    for each, ended in zip(found, _imported(found, folders), strict=True):
+        if ended.status == 0:
+            continue
+        well.discard(each.manifest.id)
+        if _KIVY.search(ended.last_line):
+            yield say.warn("plugins.kivy", plugin=each.manifest.id)
+        else:
+            why = ended.last_line if ended.status == 1 else ended.how()
+            yield say.bad("plugins.broken", plugin=each.manifest.id, error=why)
     if well:
         yield say.ok("plugins.ok", n=len(well), names=say.some(sorted(well), len(well)))
     elif not found and not refused:
         yield say.bad("plugins.none", folders=say.some(map(str, folders)))
+
+
+def _imported(found: Sequence[discovery.Found], folders: Sequence[Path]) -> Iterator[child.Ended]:
+    """How the import of each plugin ends, a few at a time."""
+    ends: list[queue.SimpleQueue[child.Ended]] = [queue.SimpleQueue() for _ in found]
+    few = threading.BoundedSemaphore(AT_ONCE)
+
+    def run(module: str, end: queue.SimpleQueue[child.Ended]) -> None:
+        with few:
+            end.put(child.python(["-c", IMPORT, f"{module}.plugin", *map(str, folders)], SECONDS))
+
+    for each, end in zip(found, ends, strict=True):
+        # Daemons, unlike those of an executor: what hangs must not keep the doctor from ending.
+        threading.Thread(target=run, args=(each.module, end), daemon=True).start()
+    for end in ends:
+        yield end.get()

@@ -80,7 +80,7 @@ def clones(visit: Visit) -> Iterator[Finding]:
         names = sorted(conn.scalars(lasting))
         which = {row.station: row.problem for row in conn.execute(told)}
     for name in names:
-        yield visit.say.bad("clones.some", station=name, which=which.get(name) or "-")
+        yield visit.say.bad("clones.some", station=name, which=which.get(name, ""))
     if not names:
         yield visit.say.ok("clones.ok")
 

@@ -612,5 +612,19 @@ def test_each_plugin_is_judged_for_itself(tmp_path: Path) -> None:
     assert "manifest.toml, line" in refused.sentence
 
 
+def test_a_plugin_that_hangs_ends_with_the_doctor(tmp_path: Path) -> None:
+    claim.save(tmp_path / "station", WELL_CLAIMED)
+    pid = tmp_path / "pid"
+    code = (
+        f"import os, pathlib, time\npathlib.Path({str(pid)!r}).write_text(str(os.getpid()))\ntime.sleep(600)"
+    )
+    write(tmp_path / "plugins", "sleeper", code)
+    folders = ("--plugins", str(tmp_path / "plugins"))
+    done = station(str(tmp_path / "station"), *folders, "--json", "--seconds", "5")
+    assert keys(found(done))["check.late"] == "bad"
+    sleeper = Path("/proc") / pid.read_text() / "cmdline"
+    until(lambda: not sleeper.exists() or b"sleeper" not in sleeper.read_bytes())
+
+
 def test_no_plugins_at_all(tmp_path: Path) -> None:
     assert keys(plugins.plugins(Visit(tmp_path, EN, (tmp_path / "nothing",)))) == {"plugins.none": "bad"}
