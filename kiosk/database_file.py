@@ -9,7 +9,6 @@ import fcntl
 import logging
 import os
 import secrets
-import shutil
 import sqlite3
 import time
 from collections.abc import Callable
@@ -168,7 +167,12 @@ class DatabaseFile:
             for suffix in ("", "-wal", "-shm"):
                 part = each.with_name(each.name + suffix)
                 with contextlib.suppress(OSError):
-                    shutil.rmtree(part) if part.is_dir() else part.unlink(missing_ok=True)
+                    if part.is_dir():
+                        import shutil
+
+                        shutil.rmtree(part)
+                    else:
+                        part.unlink(missing_ok=True)
 
     def _beside(self, what: str) -> Path:
         return self.path.with_name(f"{self.path.name}.{what}")

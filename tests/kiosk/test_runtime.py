@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from kiosk import claim, quarantine, ui_thread
-from kiosk.errors import AlreadyRunning
+from kiosk.errors import AlreadyRunning, NotStored
 from kiosk.options import Options
 from kiosk.plugin_host import PluginHost
 from kiosk.quarantine import Culprit
@@ -315,6 +315,33 @@ def test_after_a_damaged_database_the_station_is_up_and_its_stream_goes_on_and_s
     assert [(each.why, each.n) for each in said(again, Loss)] == [("damaged", 0)]
     assert said(again, Heartbeat)[-1].health["damaged"] is True
     assert again.host["desk"].station.report("seen", count=1).wait().ok
+
+
+def test_damage_found_in_use_asks_for_one_new_start_and_costs_only_what_is_damaged(site: Site) -> None:
+    site.start().host["desk"].station.report("seen", count=1).wait()
+    site.stop()
+    runtime = site.start()
+    asked: list[str] = []
+    runtime.restart = lambda: asked.append("again")
+    for pragma in ("cache_size = 0", "shrink_memory"):
+        runtime.database.read(lambda db, pragma=pragma: db.conn.execute(f"PRAGMA {pragma}").fetchall()).wait()  # type: ignore[misc]
+    query = "SELECT rootpage FROM sqlite_master WHERE name = '_content'"
+    ((page,),) = runtime.database.read(lambda db: db.execute(query).fetchall()).wait().value
+    with open(site.data / "station.db", "rb+") as file:
+        file.seek((page - 1) * 4096)
+        file.write(b"\xa5" * 4096)
+    for _ in range(3):
+        with pytest.raises(NotStored):
+            runtime.database.read(lambda db: db.execute("SELECT * FROM _content").fetchall()).wait()
+    until(lambda: asked)
+    assert runtime.host["desk"].station.report("seen", count=2).wait().ok
+    ui_thread.pump(0.1)
+    assert asked == ["again"]
+    site.stop()
+    again = site.start()
+    assert [event.d["count"] for event in said(again, Event)] == [1, 2]
+    assert said(again, Heartbeat)[-1].health["damaged"] is True
+    assert [each.why for each in said(again, Loss)] == ["damaged"]
 
 
 def test_a_damaged_credentials_file_leaves_a_station_that_works_unclaimed(site: Site) -> None:
