@@ -5,9 +5,9 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 # Debian packages. libmpv2: the player; fonts-noto-cjk: Chinese letters; the EGL and Mesa pair: a window
-# without a screen; espeak-ng: reading aloud; sqlite3: salvage of damaged databases. Tests also drive
+# without a screen; espeak-ng: reading aloud. Tests also drive
 # Chromium and Debian's Mosquitto.
-APT := $(shell $(PYTHON) -c 'import ensurepip' 2>/dev/null || echo python3-venv) libegl1 libgl1-mesa-dri libmtdev1 libmpv2 fonts-noto-cjk espeak-ng sqlite3
+APT := $(shell $(PYTHON) -c 'import ensurepip' 2>/dev/null || echo python3-venv) libegl1 libgl1-mesa-dri libmtdev1 libmpv2 fonts-noto-cjk espeak-ng
 APT_TEST := chromium mosquitto
 
 .PHONY: help setup demo doctor test check bench torture lock clean
