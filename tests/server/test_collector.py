@@ -1,17 +1,23 @@
 """What a station says is counted once, whatever happens on the way; both brokers, real processes."""
 
+import shutil
 import sqlite3
 import threading
 import time
+from collections.abc import Callable
+from typing import Any
 
 import pytest
+from sqlalchemy import event
 
 from protocol import messages
 from protocol.frame import Ack
 from protocol.messages import Event, Reply
 from protocol.stream import RETRY_MIN
+from server.app import Headquarters
 from server.services import SERVICES
 from server.store import content, stations, streams, watermarks
+from server.store import messages as raw_messages
 from tests.server.headquarters import SLOTS, Office, eventually
 from tests.server.station_client import StationClient, wall_ms
 
@@ -249,6 +255,39 @@ def test_a_will_of_an_older_connection_changes_nothing(nats_office: Office) -> N
     eventually(lambda: not nats_office.presence("st-1").online)  # type: ignore[union-attr]
 
 
+def test_a_will_of_a_boot_before_the_present_one_changes_nothing(nats_office: Office) -> None:
+    with nats_office.station("st-1") as station:
+        for state in (
+            b'{"online":true,"n":7,"boot":"old"}',
+            b'{"online":true,"n":1,"boot":"new"}',  # another disk, which counts from 1 again
+            b'{"online":false,"n":7,"boot":"old"}',
+        ):
+            station.publish(state, topic=station.topic("state"))
+        station.heartbeat()
+        station.acked()
+        seen = nats_office.presence("st-1")
+        assert seen is not None
+        assert (seen.online, seen.counter, seen.boot) == (True, 1, "new")
+        station.publish(b'{"online":false,"n":1,"boot":"new"}', topic=station.topic("state"))
+        eventually(lambda: not nats_office.presence("st-1").online)  # type: ignore[union-attr]
+
+
+def test_what_the_broker_has_kept_tells_who_left_while_nobody_listened(nats_office: Office) -> None:
+    with nats_office.station("st-1") as station:
+        station.heartbeat()
+        station.acked()
+        nats_office.collector.stop()
+        # Another boot came and went meanwhile: of it only the will is left.
+        payload = b'{"online":false,"n":1,"boot":"another"}'
+        station._client.publish(station.topic("state"), payload, retain=True).wait_for_publish(20)
+        heir = Headquarters.open(nats_office.options)
+        try:
+            heir.collect_beside()
+            eventually(lambda: not nats_office.presence("st-1").online)  # type: ignore[union-attr]
+        finally:
+            heir.stop()
+
+
 def test_an_impossible_birth_is_dropped_and_harms_nobody(nats_office: Office) -> None:
     with nats_office.station("st-1") as bad, nats_office.station("st-2") as good:
         for state in (
@@ -333,6 +372,107 @@ def test_a_locked_database_takes_nothing_and_recovers_alone(nats_office: Office)
         eventually(lambda: nats_office.hq.live.stale_since is None)
         station.acked()
     assert nats_office.rollups() == {"st-1": 10}
+
+
+def test_a_database_that_stays_locked_is_stale_all_the_time(nats_office: Office) -> None:
+    live = nats_office.hq.live
+    with nats_office.station("st-1") as station:
+        station.heartbeat()
+        station.acked()
+        other = sqlite3.connect(nats_office.options.data / "headquarters.sqlite", isolation_level=None)
+        other.execute("BEGIN IMMEDIATE")
+        station.check_in(1)
+        eventually(lambda: live.stale_since is not None)
+        since, rounds = live.stale_since, nats_office.collector._failed
+        eventually(lambda: nats_office.collector._failed > rounds + 2)
+        assert live.stale_since == since
+        other.execute("ROLLBACK")
+        other.close()
+        station.acked()
+    eventually(lambda: live.stale_since is None)
+
+
+def test_a_full_disk_takes_nothing_and_recovers_alone(nats_office: Office) -> None:
+    store, live = nats_office.store, nats_office.hq.live
+
+    def pages(driver: Any, *_: object) -> None:
+        driver.execute(f"PRAGMA max_page_count = {limit[0]}")
+
+    event.listen(store.engine, "connect", pages)
+    with nats_office.station("st-1") as station:
+        station.heartbeat()
+        station.acked()
+        limit = [1]  # which SQLite reads as: no more than there are now
+        store.renew()
+        station.check_in(400)
+        eventually(lambda: live.stale_since is not None)
+        assert station._sender.acked < len(station.outbox)
+        limit[0] = 1_000_000
+        store.renew()
+        station.acked()
+    eventually(lambda: live.stale_since is None)
+    assert nats_office.rollups() == {"st-1": 400}
+    assert nats_office.agrees()
+
+
+@pytest.mark.parametrize("err", [MemoryError(), SystemExit(3), RecursionError(), OSError(28, "full")])
+def test_nothing_ends_the_collectors_thread(
+    nats_office: Office, monkeypatch: pytest.MonkeyPatch, err: BaseException
+) -> None:
+    failed = threading.Event()
+
+    def cannot(*_: object) -> None:
+        if not failed.is_set():
+            failed.set()
+            raise err
+
+    with nats_office.station("st-1") as station:
+        station.heartbeat()
+        station.acked()
+        monkeypatch.setattr("server.batch.raw_messages.store", _after(cannot, raw_messages.store))
+        station.check_in(3)
+        station.acked()
+    assert failed.is_set()
+    assert nats_office.rollups() == {"st-1": 3}
+    assert nats_office.agrees()
+
+
+def _after(first: Callable[..., None], then: Callable[..., None]) -> Callable[..., None]:
+    def both(*given: object) -> None:
+        first(*given)
+        then(*given)
+
+    return both
+
+
+def test_broken_connections_to_the_database_are_replaced(nats_office: Office) -> None:
+    with nats_office.station("st-1") as station:
+        station.heartbeat()
+        station.acked()
+        with nats_office.store.engine.connect() as one, nats_office.store.engine.connect() as two:
+            drivers = [each.connection.driver_connection for each in (one, two)]
+        for driver in drivers:
+            assert driver is not None
+            driver.close()
+        station.check_in(3)
+        station.acked()
+    assert nats_office.rollups() == {"st-1": 3}
+
+
+def test_a_broker_whose_store_is_deleted_serves_on_and_loses_nothing(nats_office: Office) -> None:
+    with nats_office.station("st-1") as station:
+        station.check_in(10)
+        station.acked()
+        shutil.rmtree(nats_office.options.data / "broker" / "store")
+        station.check_in(10)
+        station.acked()
+        with nats_office.station("st-2") as another:  # a new session
+            another.check_in(1)
+            another.acked()
+        nats_office.kill_broker()
+        station.check_in(10)
+        station.acked()
+    assert nats_office.rollups() == {"st-1": 30, "st-2": 1}
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")  # that is the fault
