@@ -91,9 +91,11 @@ def _known(options: Options) -> str:
 
 
 def _screen(options: Options) -> int:
-    from kiosk import pulse
+    from kiosk import memory, pulse
 
     pulse.start(options.pulse_fd)
+    if options.pulse_fd >= 0:  # a supervisor starts another one
+        memory.bound()
     if options.please_call:
         pulse.ready()
     from kiosk.ui.app import run

@@ -62,7 +62,7 @@ class PluginHost:
     """`plugins` are those of the home screen, in order; `refused` says in sentences which could not be used.
 
     `quarantined` holds (id, version) pairs that are shown but not called; so are, in `safe_mode`, all that
-    are not essential.
+    are not essential. `exhausted` is called, with the plugin in the journal, when one got no more memory.
     """
 
     def __init__(
@@ -74,6 +74,7 @@ class PluginHost:
         quarantined: Collection[tuple[str, str]] = (),
         safe_mode: bool = False,
         installed: bool = True,
+        exhausted: Callable[[], object] = lambda: None,
     ) -> None:
         self.plugins: list[Loaded] = []
         self.refused: list[ManifestError] = []
@@ -84,6 +85,7 @@ class PluginHost:
         self._quarantined = quarantined
         self._safe_mode = safe_mode
         self._installed = installed
+        self._exhausted = exhausted
         self._by_id: dict[str, Loaded] = {}
         self._hooks = pluggy.PluginManager("yizhan")
         self._hooks.add_hookspecs(hookspecs)
@@ -219,6 +221,10 @@ class PluginHost:
 
     def _blame(self, loaded: Loaded, where: str, err: BaseException) -> Fault:
         manifest, now, kind = loaded.manifest, time.monotonic(), type(err).__name__
+        if isinstance(err, MemoryError):
+            before = self._journal.enter(manifest.id, where, manifest.version)
+            self._exhausted()
+            self._journal.leave(before)
         clock = self._place.clock
         fault = Fault(
             at=clock.wall_ms(),

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from kiosk import claim, presets, pulse, quarantine, tables, ui_thread
+from kiosk import claim, memory, presets, pulse, quarantine, tables, ui_thread
 from kiosk.aloud import Aloud
 from kiosk.blame import Journal
 from kiosk.clock import Clock, SystemClock
@@ -102,6 +102,7 @@ class Runtime:
             on_fault=self.outbox.say,
             quarantined=known,
             safe_mode=options.safe_mode,
+            exhausted=memory.give_up if options.pulse_fd >= 0 else lambda: None,
         )
 
     # what the shell asks

@@ -256,3 +256,14 @@ def test_the_shipped_plugins_load_without_a_fault(load: Load, folder: Path, tmp_
     assert [str(each) for each in host.refused] == []
     assert [each.manifest.id for each in host.plugins if each.failed] == []
     station.close()
+
+
+def test_a_plugin_that_gets_no_more_memory_is_named_before_the_process_gives_up(
+    tmp_path: Path, folder: Path, load: Load
+) -> None:
+    plugin_folder.write(folder, "greedy", "@hookimpl\ndef tile(station):\n    raise MemoryError\n")
+    named: list[blame.Blame] = []
+    host = load(exhausted=lambda: named.extend(blame.read(tmp_path / "blame")))
+    assert isinstance(host.call("greedy", "tile"), Failed)
+    assert [(each.plugin, each.hook) for each in named] == [("greedy", "tile")]
+    assert blame.read(tmp_path / "blame") == []
