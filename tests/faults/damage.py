@@ -19,7 +19,8 @@ def header(data: Path, rng: random.Random) -> None:
 def middle_page(data: Path, rng: random.Random) -> None:
     """A whole page in the middle is noise."""
     pages = (data / DATABASE).stat().st_size // PAGE
-    _overwrite(data / DATABASE, PAGE * max(1, rng.randrange(pages // 4, pages * 3 // 4)), rng.randbytes(PAGE))
+    page = rng.randrange(pages // 4, max(pages * 3 // 4, pages // 4 + 1))
+    _overwrite(data / DATABASE, PAGE * page, rng.randbytes(PAGE))
 
 
 def random_bytes(data: Path, rng: random.Random) -> None:

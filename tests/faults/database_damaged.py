@@ -23,7 +23,8 @@ def harm(town: Town, booth: Booth, kind: str, rng: random.Random) -> tuple[float
     booth.go_home()
     for _ in range(2):
         booth.act()
-    booth.kill_all()
+    if kind not in ASIDE:
+        booth.kill_all()  # else it ends in order, with everything in the file that is damaged
     booth.stop()
     before = set(booth.data.glob("station.db.damaged-*"))
     damage.KINDS[kind](booth.data, rng)

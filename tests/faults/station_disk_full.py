@@ -56,6 +56,7 @@ class Shortage:
         said = any(SIGNED in text for text in self.kiosk.texts())
         if said and not stored:
             self.problems.append("the screen says signed in, and nothing is stored")
+        self.kiosk.tap(name="shell.finish")
         self.lost += not stored
         self.actions += 1
         return stored
@@ -82,6 +83,7 @@ class Shortage:
             self.says = len([e for e in self.booth.ledger.entries()[before:] if e.kind == "request"]) or 1
         else:
             self.lost += self.says
+        kiosk.tap(name="shell.finish")
         self.actions += 1
         return stored
 
