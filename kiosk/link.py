@@ -114,8 +114,11 @@ class Link:
         """Keep one thread that does the work: another one when it has died, never a second beside it."""
         while not self._stopping:
             worker = threading.Thread(target=self._keep, name="yizhan-link", daemon=True)
-            worker.start()
-            worker.join()
+            try:
+                worker.start()
+                worker.join()
+            except RuntimeError as err:  # the machine has no thread to give at the moment
+                log.error("the line to headquarters has no thread: %s", err)
             if not self._stopping:
                 log.error("the thread of the line to headquarters has died: another one takes over")
                 self._sleep(self._pause())
