@@ -10,9 +10,8 @@ import time
 from pathlib import Path
 
 from tests.faults import registry
-from tests.faults.registry import Fault, Shares
 from tests.faults.report import Report
-from tests.faults.torture import Torture
+from tests.faults.torture import side_by_side
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
@@ -29,13 +28,11 @@ def main(argv: list[str] | None = None) -> int:
     seed = given.seed if given.seed is not None else random.randrange(2**32)
     print(f"{len(rows)} faults in about {given.seconds:.0f} s; SEED={seed} does the same again.", flush=True)
     began, reports = time.monotonic(), []
-    with Torture(seed, given.keep) as torture:
-        for row in rows:
-            report = torture.run(row, Shares(given.seconds, rows).of(row))
-            reports.append(report)
-            print(report.line(), flush=True)
+    for report in side_by_side(rows, given.seconds, seed, given.keep):
+        reports.append(report)
+        print(report.line(), flush=True)
     took = time.monotonic() - began
-    _write(given.out, seed, given.seconds, took, rows, reports)
+    _write(given.out, seed, given.seconds, took, reports)
     failed = [each.name for each in reports if not (each.ok or each.skipped)]
     kills = sum(each.injected for each in reports if each.what == "kills")
     print(_sum(reports, kills, took, failed))
@@ -50,9 +47,7 @@ def _sum(reports: list[Report], kills: int, took: float, failed: list[str]) -> s
     return words + (f" FAILED: {', '.join(failed)}." if failed else " All accounts agree exactly.")
 
 
-def _write(
-    out: Path, seed: int, seconds: float, took: float, rows: list[Fault], reports: list[Report]
-) -> None:
+def _write(out: Path, seed: int, seconds: float, took: float, reports: list[Report]) -> None:
     out.parent.mkdir(parents=True, exist_ok=True)
     whole = {
         "seed": seed,
@@ -71,7 +66,12 @@ def _write(
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser("make torture", description=__doc__)
-    parser.add_argument("--seconds", type=float, default=180.0, help="for all rows together (%(default)s)")
+    parser.add_argument(
+        "--seconds",
+        type=float,
+        default=300.0,
+        help="for all rows (%(default)s); 0: each once, as short as can be",
+    )
     parser.add_argument("--only", default="", metavar="NAME[,NAME]", help="these rows")
     parser.add_argument("--seed", type=int, help="of an earlier run")
     parser.add_argument("--keep", type=Path, metavar="FOLDER", help="leave the towns there, to be looked at")

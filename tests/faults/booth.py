@@ -43,8 +43,9 @@ class Booth:
         self.arguments: list[str] = list(setting.arguments)
         self.plugins = setting.plugins
         self.heartbeat = setting.heartbeat
-        #: False while its wall clock is wrong: times in its messages are then no measure.
-        self.honest = True
+        #: Whether its wall clock was ever wrong: it may then have taken bookings to come for past ones.
+        self.misled = False
+        self._honest = True
         self.actions = 0
         self.back: list[float] = []
         self.problems: list[str] = []
@@ -57,6 +58,15 @@ class Booth:
         self._closed = True
         #: Set while its home screen has been seen since the last kill.
         self.open = threading.Event()
+
+    @property
+    def honest(self) -> bool:
+        """False while its wall clock is wrong: times in its messages are then no measure."""
+        return self._honest
+
+    @honest.setter
+    def honest(self, honest: bool) -> None:
+        self._honest, self.misled = honest, self.misled or not honest
 
     @property
     def database(self) -> Path:

@@ -126,6 +126,18 @@ class Centre:
         _gone(broker)
         return 1
 
+    def start_beside(self, environment: dict[str, str]) -> "subprocess.Popen[bytes]":
+        """Another collector on the same data; whoever starts it ends it."""
+        with (self.data.parent / "collector.log").open("ab") as log:
+            return subprocess.Popen(
+                [sys.executable, "-m", "server", "collect", "--data", str(self.data)],
+                cwd=ROOT,
+                env={**os.environ, **environment},
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+            )
+
     def kill_broker(self) -> int:
         """SIGKILL to the broker alone; 1 if there was one."""
         pid = self.broker_pid

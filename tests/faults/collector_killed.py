@@ -1,6 +1,8 @@
 """The collector dies at named places: before a commit, after it, in the middle of a batch, around an ack."""
 
 import itertools
+import signal
+import subprocess
 import time
 from random import Random
 from typing import Final
@@ -14,29 +16,33 @@ LIMIT: Final = 20.0  # s in which a place must have been reached
 SHORT: Final = 2  # places of a short run
 
 
-@fault("collector_killed", least=30, share=2)
+@fault("collector_killed", least=30, share=3)
 def run(town: Town, seconds: float, rng: Random) -> Report:
-    """Each place in turn, in random order, at the first to the fifth time it is reached."""
+    """Each place in turn, in random order, at the first to the fifth time it is reached.
+
+    With time, also in a second collector that works on the same database beside headquarters.
+    """
     ends, kills = time.monotonic() + seconds, 0
     problems: list[str] = []
     places = rng.sample(PLACES, len(PLACES))
-    centre = town.centre
     with town.busy():
-        centre.kill()
+        town.centre.kill()
         for place in itertools.cycle(places):
             if kills >= (len(PLACES) if seconds else SHORT) and time.monotonic() >= ends:
                 break
-            centre.environment["YIZHAN_CRASH"] = f"{place}:{rng.randint(1, 5)}"
-            centre.start()
-            if not _dies(town):
+            crash = {"YIZHAN_CRASH": f"{place}:{rng.randint(1, 5)}"}
+            die = _beside if kills >= len(PLACES) and rng.random() < 0.5 else _alone
+            if not die(town, crash):
                 problems.append(f"{place} was not reached within {LIMIT:.0f} s")
                 break
             kills += 1
     return town.settle("kills", kills, problems=problems)
 
 
-def _dies(town: Town) -> bool:
+def _alone(town: Town, crash: dict[str, str]) -> bool:
     """Whether headquarters has come to its place, and its end."""
+    town.centre.environment = crash
+    town.centre.start()
     ends = time.monotonic() + LIMIT
     while town.centre.alive:
         if time.monotonic() > ends:
@@ -44,3 +50,17 @@ def _dies(town: Town) -> bool:
             return False
         time.sleep(0.05)
     return True
+
+
+def _beside(town: Town, crash: dict[str, str]) -> bool:
+    """Whether a collector beside headquarters has, which goes on."""
+    town.centre.environment = {}
+    town.centre.ensure()
+    process = town.centre.start_beside(crash)
+    try:
+        return process.wait(LIMIT) == -signal.SIGKILL
+    except subprocess.TimeoutExpired:
+        return False
+    finally:
+        process.kill()
+        process.wait()

@@ -94,11 +94,11 @@ class Proxy:
 
     async def _end(self) -> None:
         self._server.close()
+        self._moving.set()
         self._cut_all()
         tasks = [each for each in asyncio.all_tasks() if each is not asyncio.current_task()]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        if tasks:
+            await asyncio.wait(tasks, timeout=5)
 
     async def _turn(self, weather: Weather) -> None:
         self._weather = weather

@@ -119,7 +119,9 @@ class Shares:
     faults: list[Fault] = field(default_factory=list)
 
     def of(self, fault: Fault) -> float:
-        """Seconds for one row: what it needs, and its share of the rest."""
+        """Seconds for one row: what it needs, and its share of the rest; 0 if there is no time at all."""
+        if not self.seconds:
+            return 0.0
         rest = max(0.0, self.seconds - sum(each.least for each in self.faults))
         shares = sum(each.share for each in self.faults)
         return fault.least + (rest * fault.share / shares if shares else 0.0)

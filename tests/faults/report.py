@@ -1,6 +1,6 @@
 """How a fault ended: a line for people, an entry of build/torture.json for programs."""
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 
@@ -53,6 +53,11 @@ class Report:
         extras = [f"{self.invented} invented"] if self.invented else []
         extras += [f"{self.declared} declared lost"] if self.declared else []
         return "   ".join([*cells, *extras, *self.notes, self.verdict])
+
+    @classmethod
+    def read(cls, entry: dict[str, Any]) -> "Report":
+        """A report from its entry."""
+        return cls(**{field.name: entry[field.name] for field in fields(cls)})
 
     def entry(self) -> dict[str, Any]:
         """For JSON."""

@@ -1,15 +1,68 @@
-"""Runs rows of the matrix one after the other; those that allow it share one town."""
+"""Runs rows of the matrix: those that share a town one after the other, the others beside them."""
 
+import json
+import queue
 import random
+import subprocess
+import sys
+import threading
 import time
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Final, Self
 
 from tests.faults.registry import Fault, Skipped
 from tests.faults.report import Report
 from tests.faults.town import Town
+
+ROOT: Final = Path(__file__).resolve().parent.parent.parent
+
+
+def side_by_side(
+    faults: Sequence[Fault], seconds: float, seed: int, keep: Path | None = None
+) -> Iterator[Report]:
+    """Every row's report as it comes: two towns at a time, each in a process of its own.
+
+    Both columns have about so many seconds. Ends its children when it is closed.
+    """
+    columns = [[each.name for each in faults if bool(each.own) is own] for own in (False, True)]
+    said: queue.SimpleQueue[Report | None] = queue.SimpleQueue()
+    children = [_column(names, seconds, seed, keep) for names in columns if names]
+    for child in children:
+        threading.Thread(target=_listen, args=(child, said), daemon=True).start()
+    left, missing = len(children), {each.name for each in faults}
+    try:
+        while left:
+            report = said.get()
+            if report is None:
+                left -= 1
+            else:
+                missing.discard(report.name)
+                yield report
+    finally:
+        for child in children:
+            child.terminate()
+            child.wait(60)
+    for name in sorted(missing):
+        yield Report(name, problems=["the harness has ended before"])
+
+
+def _column(names: Sequence[str], seconds: float, seed: int, keep: Path | None) -> "subprocess.Popen[str]":
+    command = [sys.executable, "-m", "tests.faults.column", f"--seed={seed}", f"--seconds={seconds}"]
+    command += [f"--keep={keep}"] if keep else []
+    return subprocess.Popen(
+        [*command, *names], cwd=ROOT, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True
+    )
+
+
+def _listen(child: "subprocess.Popen[str]", said: "queue.SimpleQueue[Report | None]") -> None:
+    assert child.stdout is not None
+    with child.stdout:
+        for line in child.stdout:
+            said.put(Report.read(json.loads(line)))
+    said.put(None)
 
 
 class Torture:
@@ -41,6 +94,7 @@ class Torture:
                     town = ends.enter_context(Town(rng.randrange(2**32), fault.own, self._folder(fault.name)))
                 else:
                     town = self._shared()
+                town.thorough = seconds > 0
                 report = fault.run(town, seconds, rng)
             except Skipped as err:
                 report = Report(fault.name, skipped=str(err))
@@ -48,7 +102,8 @@ class Torture:
                 report = Report(
                     fault.name, problems=[f"{type(err).__name__}: {err}".replace("\n", " / ")[:2000]]
                 )
-                self._leave()
+                if fault.own is None:
+                    self._leave()
         report.name, report.seconds = fault.name, round(time.monotonic() - began, 1)
         return report
 

@@ -4,6 +4,7 @@ All of it is the real program in real processes on loopback. See `registry` for 
 """
 
 import contextlib
+import os
 import random
 import shutil
 import sqlite3
@@ -40,7 +41,8 @@ T = TypeVar("T")
 
 DRAIN: Final = 90.0  # s
 SETTLE: Final = 20.0  # s for answers, figures and pages to follow
-BACK: Final = 10.0  # s in which the screen is back after a kill
+BACK: Final = 10.0  # s in which the screen is back after a kill ...
+CROWDED: Final = 2.5  # ... unless more processes than this wait for each processor
 
 
 class Town:
@@ -60,6 +62,8 @@ class Town:
         self.stations: list[Booth] = []
         self.memory = Memory()
         self.watch = Watch(self.centre, self.stations)
+        #: Whether there is time to ask the product's own commands too.
+        self.thorough = True
         self._known = Verdict()
         self._acted = 0
         self._ends = ExitStack()
@@ -219,6 +223,8 @@ class Town:
             verdict, books = self._compare()
             try:
                 verdict.problems += reckoning.figures(self.centre, self.stations, books)
+                if self.thorough:
+                    verdict.problems += reckoning.recounted(self.centre)
             except OSError as err:
                 verdict.problems.append(f"the API does not answer: {err}")
             new = verdict.since(self._known)
@@ -257,7 +263,17 @@ class Town:
             report.measured["screen_back_s"] = round(max(back), 2)
             report.notes.append(f"screen back <= {max(back):.1f} s")
             if max(back) > BACK:
-                report.problems.append(f"a screen was back after {max(back):.1f} s only")
+                _late(report, max(back))
+
+
+def _late(report: Report, seconds: float) -> None:
+    """A screen that took too long is a problem, unless the machine has no time for anybody."""
+    crowd = os.getloadavg()[0] / (os.cpu_count() or 1)
+    report.measured["processes_waiting"] = round(crowd, 1)
+    if crowd > CROWDED:
+        report.notes.append(f"({crowd:.1f} processes a processor)")
+    else:
+        report.problems.append(f"a screen was back after {seconds:.1f} s only")
 
 
 def patiently(look: Callable[[], T], seconds: float = 10.0) -> T:
