@@ -28,6 +28,7 @@ WAYS_HOME: Final = (
     "shell.finish",
 )
 BACK: Final = 30.0  # s that a kill waits for the screen to be back
+USED: Final = 10.0  # s that a kill waits for visitors to get something done
 PHONE: Final = "13800000000"
 
 
@@ -46,7 +47,6 @@ class Booth:
         #: Whether its wall clock was ever wrong: it may then have taken bookings to come for past ones.
         self.misled = False
         self._honest = True
-        self.actions = 0
         self.back: list[float] = []
         self.problems: list[str] = []
         self.kiosk: Kiosk | None = None
@@ -58,6 +58,11 @@ class Booth:
         self._closed = True
         #: Set while its home screen has been seen since the last kill.
         self.open = threading.Event()
+
+    @property
+    def actions(self) -> int:
+        """How many messages its screen has shown as done."""
+        return len(self.ledger)
 
     @property
     def honest(self) -> bool:
@@ -142,11 +147,12 @@ class Booth:
         return 1
 
     def kill_at_random(self, rng: random.Random) -> int:
-        """Kill at some moment soon: mostly while it is in use, now and then while it starts."""
+        """Kill at some moment soon: mostly around something that is shown as done, or while it starts."""
         if rng.random() < 0.2:
             time.sleep(rng.uniform(0.1, 2))
         elif self.open.wait(BACK):
-            time.sleep(rng.uniform(0.05, 2.5))
+            self.ledger.wait(len(self.ledger) + rng.randint(0, 3), USED)
+            time.sleep(rng.uniform(0, 0.3))
         return self.kill()
 
     def _bury(self) -> None:
@@ -167,14 +173,14 @@ class Booth:
         kiosk.tap(name=f"check_in.{self._rng.choice(TRADES)}")
         kiosk.wait(name="check_in.message.next")
         kiosk.tap(name="check_in.message.next")
-        self._back_home(kiosk)
+        kiosk.wait(name="home.check_in")
 
     def look(self) -> None:
         """Open a service and leave it."""
         kiosk = self._living()
         kiosk.tap(name=f"home.{self._rng.choice(('jobs', 'hello', 'broadcast'))}")
         kiosk.tap(name="shell.finish")
-        self._back_home(kiosk)
+        kiosk.wait(name="home.check_in")
 
     def book(self) -> None:
         """Take a slot of the lawyers, with a number only or with a telephone number."""
@@ -195,11 +201,7 @@ class Booth:
                 kiosk.tap(name="legal_aid.contact.number_only")
             kiosk.wait(name="legal_aid.outcome.next")
         kiosk.tap(name="shell.finish")
-        self._back_home(kiosk)
-
-    def _back_home(self, kiosk: Kiosk) -> None:
         kiosk.wait(name="home.check_in")
-        self.actions += 1
 
     def go_home(self, seconds: float = 45.0) -> None:
         """Have a home screen, whatever it takes: start what does not run, leave what is open."""

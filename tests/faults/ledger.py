@@ -29,18 +29,24 @@ class Ledger:
 
     def __init__(self) -> None:
         self._entries: list[Entry] = []
-        self._lock = threading.Lock()
+        self._changed = threading.Condition()
 
     def add(self, done: dict[str, Any]) -> None:
         """A `done` line of the driver."""
         known = {field.name for field in fields(Entry)}
-        with self._lock:
+        with self._changed:
             self._entries.append(Entry(**{name: value for name, value in done.items() if name in known}))
+            self._changed.notify_all()
 
     def entries(self) -> list[Entry]:
         """All so far."""
-        with self._lock:
+        with self._changed:
             return list(self._entries)
+
+    def wait(self, count: int, seconds: float) -> bool:
+        """Whether there were so many entries within this time."""
+        with self._changed:
+            return self._changed.wait_for(lambda: len(self._entries) >= count, seconds)
 
     def __len__(self) -> int:
         return len(self._entries)

@@ -6,7 +6,7 @@ from typing import Any
 
 @dataclass
 class Report:
-    """`injected` times `what`; `actions` of visitors meanwhile; `problems` are sentences, none if all held.
+    """`injected` times `what`; `actions` that screens showed as done; `problems` in sentences, if any.
 
     `declared`: messages that will never arrive and that headquarters knows of, by number. `measured` are
     numbers worth knowing (s, ms, counts), `notes` words for the line. `skipped` says why a fault could not be

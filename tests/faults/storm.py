@@ -13,7 +13,7 @@ from tests.faults.report import Report
 from tests.faults.town import Town
 
 
-@fault("storm", least=15, share=12)
+@fault("storm", least=15, share=30)
 def run(town: Town, seconds: float, rng: Random) -> Report:
     """How many kills of each kind is in the notes."""
     ends = time.monotonic() + seconds
