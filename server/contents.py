@@ -1,6 +1,5 @@
 """The messages of a frame: each becomes a row in its place, and brings about what its kind does."""
 
-import json
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -114,7 +113,7 @@ class Contents:
         station, now, (at, clock) = place.station, place.arrived, stamp
         if isinstance(message, Heartbeat):
             if clock != "unsure":
-                health = json.dumps(message.health, ensure_ascii=False)
+                health = msgspec.json.encode(message.health).decode()  # half of all messages are heartbeats
                 batch.marks[station] = (station, at, now, message.version, health)
         elif isinstance(message, Request):
             batch.outcome.served = True

@@ -3,13 +3,13 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from sqlalchemy import Connection, Executable, Table
+from sqlalchemy import Connection, Insert, Table
 from sqlalchemy.dialects import postgresql, sqlite
 
 Changes = Callable[[Any], Mapping[str, Any]]
 
 
-def upsert(conn: Connection, table: Table, changes: Changes | None = None) -> Executable:
+def upsert(conn: Connection, table: Table, changes: Changes | None = None) -> Insert:
     """An insert of all columns that, when the primary key exists, makes `changes(excluded)` instead.
 
     Without `changes` every column beyond the key takes its new value.
@@ -20,7 +20,7 @@ def upsert(conn: Connection, table: Table, changes: Changes | None = None) -> Ex
         new = changes(insert.excluded)
     else:
         new = {column.name: insert.excluded[column.name] for column in table.c if column.name not in keys}
-    statement: Executable = insert.on_conflict_do_update(index_elements=keys, set_=new)
+    statement: Insert = insert.on_conflict_do_update(index_elements=keys, set_=new)
     return statement
 
 
