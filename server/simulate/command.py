@@ -2,12 +2,9 @@
 
 import argparse
 import ipaddress
-import random
 import socket
 import sys
-import time
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -17,10 +14,8 @@ from protocol.errors import ProtocolError
 from protocol.stream import RETRY_MAX
 from protocol.topics import PREFIX, check_prefix
 from server.errors import Refused, ServerError
-from server.simulate import backlog, books, memory, reckoning
-from server.simulate.fleet import Fleet
-from server.simulate.memory import Process
-from server.simulate.station import SimulatedStation, Standing, Traffic
+from server.simulate import backlog, books
+from server.simulate.run import Plan, now_ms, run
 from server.store import Store
 from server.store.engine import FILE
 
@@ -28,8 +23,6 @@ DATA: Final = Path("data/headquarters")
 MOST_STATIONS: Final = 5_000
 MOST_MESSAGES: Final = 20_000  # of one station
 MOST_ALL: Final = 10_000_000  # of all together
-LET_IN_S: Final = 60.0  # until the broker knows new stations
-LINGER_S: Final = 30.0  # to hear what headquarters has for the stations, when they have said everything
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -107,7 +100,7 @@ def _store(given: argparse.Namespace) -> Store:
 
 
 def _remove(store: Store) -> int:
-    n = books.remove(store, _now_ms(), _say)
+    n = books.remove(store, now_ms(), _say)
     _say(f"{n} simulated stations are removed.")
     return 0
 
@@ -121,119 +114,21 @@ def _simulate(store: Store, given: argparse.Namespace) -> int:
         raise Refused(
             f"No broker answers at {host}:{port}: is headquarters running? `yizhan server run`"
         ) from err
-    passwords = books.enrol(store, given.stations, _now_ms(), _say)
-    with store.read() as conn:
-        standings, before = books.standings(conn, passwords), reckoning.look(conn)
-    fleet = Fleet(host, port, given.prefix, given.drop)
-    _let_in(given, list(passwords.items())[-1])
-    every = _stations(given, fleet, passwords, standings)
-    meter = Meter(memory.find(store.data_dir / FILE, port), sum(len(each.backlog.bodies) for each in every))
-    try:
-        seconds = fleet.run(every, given.seconds, meter.word)
-        meter.word(seconds, fleet.traffic)
-        drained = fleet.traffic.drained == len(every)
-        heard = not drained or fleet.linger(every, lambda: _nothing_owed(store, passwords), LINGER_S)
-    finally:
-        fleet.close(every)
-    with store.read() as conn:
-        found = reckoning.differences(conn, before, {each.name: each for each in every})
-    found += [] if heard else ["what headquarters has for the stations was not acknowledged by all of them"]
-    return _summary(every, fleet.traffic, seconds, meter, fleet.traffic.problems + found)
-
-
-def _nothing_owed(store: Store, names: Collection[str]) -> bool:
-    with store.read() as conn:
-        return books.owed(conn, names) == 0
-
-
-def _stations(
-    given: argparse.Namespace, fleet: Fleet, passwords: dict[str, str], standings: dict[str, Standing]
-) -> list[SimulatedStation]:
-    rng, until = random.Random(given.seed), _now_ms()
-    kinds = min(backlog.VARIETY, given.stations)
-    backlogs = [backlog.make(rng, given.messages, until) for _ in range(kinds)]
-    now, spread = time.monotonic(), 0.0 if given.at_once else RETRY_MAX
-    return [
-        SimulatedStation(
-            name,
-            password,
-            fleet.line,
-            standings[name],
-            rng.choice(backlogs),
-            now + spread * rng.random(),
-            random.Random(rng.random()),
-        )
-        for name, password in passwords.items()
-    ]
-
-
-def _let_in(given: argparse.Namespace, station: tuple[str, str]) -> None:
-    """Wait until the broker knows the station that was made last."""
-    name, password = station
-    fleet = Fleet(given.mqtt[0], given.mqtt[1], given.prefix, 0.0)
-    probe = SimulatedStation(
-        name, password, fleet.line, Standing("-", 0, "", 0), backlog.Backlog([], 0), 0.0, random.Random(0)
+    plan = Plan(
+        host=host,
+        port=port,
+        stations=given.stations,
+        messages=given.messages,
+        prefix=given.prefix,
+        seed=given.seed,
+        drop=given.drop,
+        at_once=given.at_once,
+        seconds=given.seconds,
     )
-    if not fleet.reach(probe, LET_IN_S):
-        raise Refused(
-            f"The broker at {given.mqtt[0]}:{given.mqtt[1]} does not let {name} in: does the headquarters of "
-            f"{given.data} run there?"
-        )
-
-
-@dataclass
-class Meter:
-    """What is said once a second, and what is remembered of it."""
-
-    processes: list[Process]
-    messages: int
-    _before: tuple[float, int] = (0.0, 0)
-
-    def word(self, seconds: float, traffic: Traffic) -> None:
-        """One line."""
-        for each in self.processes:
-            each.look()
-        (at, acknowledged), self._before = self._before, (seconds, traffic.acknowledged)
-        rate = (traffic.acknowledged - acknowledged) / (seconds - at) if seconds > at else 0.0
-        _say(
-            f"{seconds:5.0f} s  {traffic.connected} connected  {traffic.drained} drained  "
-            f"{traffic.acknowledged:,} of {self.messages:,} messages  {rate:,.0f}/s  "
-            + "  ".join(str(each) for each in self.processes)
-        )
-
-
-def _summary(
-    every: list[SimulatedStation], traffic: Traffic, seconds: float, meter: Meter, problems: list[str]
-) -> int:
-    acknowledged = traffic.drained == len(every)
-    events = sum(each.backlog.events.total() for each in every)
-    _say(
-        f"{traffic.drained} of {len(every)} stations drained in {seconds:.1f} s: {traffic.acknowledged:,} of "
-        f"{meter.messages:,} messages ({events:,} events, the rest heartbeats), "
-        f"{traffic.acknowledged / seconds if seconds else 0:,.0f} messages/s"
-    )
-    _say(
-        f"{traffic.frames:,} frames, {traffic.bytes / 2**20:.1f} MiB; {traffic.dropped} frames and answers "
-        f"were lost on purpose; {traffic.letters} messages came down; {traffic.broken} connections broke"
-    )
-    for each in meter.processes:
-        _say(
-            f"{each.what} (process {each.pid}): {each.most:.0f} MiB at most, "
-            f"{each.cpu:.1f} s of processor time"
-        )
-    for problem in problems[: reckoning.SHOWN]:
-        _say(f"DIFFERENCE {problem}")
-    if len(problems) > reckoning.SHOWN:
-        _say(f"DIFFERENCE and {len(problems) - reckoning.SHOWN} more")
-    if acknowledged and not problems:
-        _say("Everything was acknowledged, and headquarters has exactly what was said.")
-        return 0
-    _say(
-        "NOT everything was acknowledged."
-        if not acknowledged
-        else "Headquarters does NOT have what was said."
-    )
-    return 1
+    outcome = run(store, plan, _say)
+    for line in outcome.lines():
+        _say(line)
+    return 0 if outcome.agrees else 1
 
 
 def _check(given: argparse.Namespace, host: str) -> None:
@@ -272,10 +167,6 @@ def _share(text: str) -> float:
     if not 0 <= share <= 0.5:
         raise argparse.ArgumentTypeError(f"'{text}' is no share; write a number from 0 to 0.5")
     return share
-
-
-def _now_ms() -> int:
-    return time.time_ns() // 1_000_000
 
 
 def _say(sentence: str) -> None:

@@ -11,7 +11,6 @@ from server.simulate.station import SimulatedStation
 from server.store import refusals, streams
 from server.store.schema import message, rollup, stream
 
-SHOWN: Final = 5  # differences in words; the others are counted
 ROWS_AT_ONCE: Final = 10_000
 
 #: station, plugin, event

@@ -4,10 +4,18 @@ import json
 import sys
 from pathlib import Path
 
-from tests.bench import ingest, memory, start, touch
+from tests.bench import drain, fleet, ingest, memory, stall, start, touch
 from tests.bench.measure import Figure
 
-BENCHES = {"start": start.run, "touch": touch.run, "ingest": ingest.run, "memory": memory.run}
+BENCHES = {
+    "start": start.run,
+    "touch": touch.run,
+    "stall": stall.run,
+    "ingest": ingest.run,
+    "drain": drain.run,
+    "fleet": fleet.run,
+    "memory": memory.run,
+}
 
 
 def main(names: list[str]) -> int:

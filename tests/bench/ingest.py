@@ -2,8 +2,7 @@
 
 Ours: the real collector, twelve simulated stations that speak the real protocol, timed from their connecting
 to the last acknowledgement, which the collector gives after its commit. The other: paho and sqlite-utils with
-one commit a message, timed from its first to its last commit. Same broker, same events, both files on the same
-disk.
+one commit a message, timed from its first to its last commit. Same broker, same events, same disk.
 """
 
 import random

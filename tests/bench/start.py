@@ -6,8 +6,9 @@ import tempfile
 import time
 from pathlib import Path
 
+from tests.bench.headquarters import ROOT
 from tests.bench.measure import Figure, interleaved
-from tests.bench.station import ROOT, environment, filled_station
+from tests.bench.station import environment, filled_station
 
 ROUNDS = 7
 
