@@ -29,16 +29,23 @@ SIGNED: Final = "签好了"
 
 @dataclass
 class Shortage:
-    """One station on a small disk; `lost` counts what it could not store, `fills` how often it was full."""
+    """One station on a small disk; `said` counts what its visitors let it say, stored or not."""
 
     town: Town
     booth: Booth
     rng: random.Random
-    says: int = 0  # messages of one booking
-    lost: int = 0
+    base: int = 0  # the number before the first visit
+    check_in_says: int = 0  # messages of one visit
+    booking_says: int = 0
+    said: int = 0
     fills: int = 0
     actions: int = 0
     problems: list[str] = field(default_factory=list)
+
+    @property
+    def lost(self) -> int:
+        """How many messages were not stored."""
+        return self.said - self._stored()
 
     @property
     def kiosk(self) -> Kiosk:
@@ -57,7 +64,7 @@ class Shortage:
         if said and not stored:
             self.problems.append("the screen says signed in, and nothing is stored")
         self.kiosk.tap(name="shell.finish")
-        self.lost += not stored
+        self.said += self.check_in_says
         self.actions += 1
         return stored
 
@@ -79,13 +86,39 @@ class Shortage:
         kiosk.tap(name="legal_aid.contact.number_only")
         kiosk.wait(name="legal_aid.outcome.next")
         stored = len(self.booth.ledger) > before
-        if stored:
-            self.says = len([e for e in self.booth.ledger.entries()[before:] if e.kind == "request"]) or 1
-        else:
-            self.lost += self.says
         kiosk.tap(name="shell.finish")
+        self.said += self.booking_says
         self.actions += 1
         return stored
+
+    def measure(self) -> None:
+        """One visit of each kind while there is room: how many messages that makes."""
+        self.base = self.town.disk(self.booth).last
+        if not self.check_in():
+            self.problems.append("nobody could sign in while there was room")
+        self.said = self.check_in_says = self._closed(1)
+        if not self.book():
+            self.problems.append("no booking was taken while there was room")
+        self.said = self._closed(2)
+        self.booking_says = self.said - self.check_in_says
+
+    def _closed(self, visits: int) -> int:
+        """Wait until the end of so many visits is on disk; the messages of visitors since the first."""
+        ends = time.monotonic() + TOLD
+        while [what[2] for what in self._visible()].count("closed") < visits:
+            if time.monotonic() > ends:
+                raise AssertionError("the end of a visit is not on disk")
+            time.sleep(0.1)
+        return self._stored()
+
+    def _stored(self) -> int:
+        return len(self._visible())
+
+    def _visible(self) -> list[tuple[str, str, str, int, str]]:
+        rows = self.town.disk(self.booth).rows.items()
+        found = [accounts.content_of(body) for number, body in rows if number > self.base]
+        # An answer of headquarters makes an event too, whenever it comes.
+        return [each for each in found if each and each[0] in ("event", "request") and each[2] != "answered"]
 
     def fill(self) -> None:
         """Until nothing is stored any more: what SQLite still had of the disk is used up first."""
@@ -107,9 +140,9 @@ class Shortage:
     def await_told(self) -> None:
         """Headquarters has been told of all that was not stored, exactly, once."""
         ends = time.monotonic() + TOLD
-        while (n := self._told()) != self.lost:
+        while (n := self._told()) != (lost := self.lost):
             if time.monotonic() > ends:
-                self.problems.append(f"{self.lost} messages were not stored, headquarters was told of {n}")
+                self.problems.append(f"{lost} messages were not stored, headquarters was told of {n}")
                 return
             time.sleep(0.2)
 
@@ -150,9 +183,7 @@ def _run(shortage: Shortage, seconds: float) -> Report:
     try:
         booth.start()
         booth.go_home()
-        shortage.check_in()
-        if not shortage.book():
-            shortage.problems.append("no booking was taken while there was room")
+        shortage.measure()
         while not shortage.fills or time.monotonic() < ends:
             shortage.fill()
             shortage.suffer()
