@@ -36,6 +36,10 @@ def damage(sentence: str) -> sqlite3.DatabaseError:
     return err
 
 
+WAL_VERSION: Final = 2  # of the file format, for reading and for writing
+UNSUPPORTED: Final = "unsupported file format"
+
+
 def is_damage(err: BaseException | None) -> bool:
     """Whether an error says that the file is not what was written."""
     if not isinstance(err, sqlite3.Error):
@@ -43,7 +47,8 @@ def is_damage(err: BaseException | None) -> bool:
     code = getattr(err, "sqlite_errorcode", None)
     if code is None:
         return str(err).startswith("Could not decode to UTF-8")
-    return code & 0xFF in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+    # A format of the schema that no SQLite has ever written is an error of its own.
+    return code & 0xFF in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB) or str(err) == UNSUPPORTED
 
 
 class DatabaseFile:
@@ -94,8 +99,10 @@ class DatabaseFile:
             self._lock_file.close()
 
     def _connect(self) -> sqlite3.Connection:
+        _check_version(self.path)
         conn = sqlite3.connect(self.path)
         try:
+            conn.execute("PRAGMA page_size=4096")  # of a new file; salvage relies on it
             conn.execute("PRAGMA journal_mode=WAL")
             conn.execute("PRAGMA synchronous=FULL")
             # What plugins delete, such as yesterday's key, is gone from the file: not every SQLite's default.
@@ -187,6 +194,16 @@ class DatabaseFile:
             file.close()
             raise AlreadyRunning(f"another process has {self.path} open") from err
         self._lock_file = file
+
+
+def _check_version(path: Path) -> None:
+    """A version of the file that no SQLite writes makes SQLite open it for reading only, without a word."""
+    # Before it is opened: closing any handle of the file would let go of SQLite's locks.
+    if path.is_file():
+        with open(path, "rb") as file:
+            version = file.read(20)[18:20]
+        if version and max(version) > WAL_VERSION:
+            raise damage(f"version {version.hex()} of the file")
 
 
 def _make_writable(path: Path) -> None:

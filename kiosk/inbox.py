@@ -58,7 +58,7 @@ class Inbox:
     def offer(self, frame: "Frame") -> Acceptance | Fork | None:
         """Judge a frame; None means that there is nothing new in it."""
         receiver = self._receivers.setdefault(frame.stream, Receiver())
-        return receiver.offer(frame.first, len(frame.msgs), frame.low, frame.gone, frame.run)
+        return receiver.offer(frame.first, len(frame.msgs), frame.low, frame.gone, frame.run, frame.prior)
 
     def upto(self, stream: str) -> int:
         """The last number of the stream that is stored here."""

@@ -312,14 +312,13 @@ class Link:
             stretch = outbox.stretch(first, count, frames.FRAME_BYTES).wait().value
             if stretch is None:
                 break
-            digest = self._publish(client, self._frame(stretch, first))
+            digest = self._publish(client, self._frame(stretch))
             self._remember(digest, (stretch.last, stretch.run))
             sender.sent(stretch.last, now, stretch.run)
             self._waiting_since = self._waiting_since or now
         if self._ack_due:
             # An empty frame: it names the stream and where it goes on, and is answered by nobody.
-            nothing = Stretch(sender.acked + 1, [], outbox.boot)
-            self._publish(client, self._frame(nothing, nothing.first))
+            self._publish(client, self._frame(Stretch(sender.acked + 1, [], outbox.boot)))
         if self._waiting_since and now - max(self._waiting_since, self._contact) > DEAF:
             raise OSError("headquarters does not answer")
         if sender.acked > self._kept and now - self._kept_at > KEEP_ACK:
@@ -331,20 +330,21 @@ class Link:
         while len(self._flying) > 2 * WINDOW:
             del self._flying[next(iter(self._flying))]
 
-    def _frame(self, stretch: Stretch, asked: int) -> frames.Frame:
+    def _frame(self, stretch: Stretch) -> frames.Frame:
         clock, outbox = self._clock, self._outbox
         return frames.Frame(
             v=frames.VERSION,
             stream=outbox.stream,
             first=stretch.first,
             run=stretch.run,
+            prior=stretch.prior,
             boot=stretch.boot,
             sent=clock.wall_ms(),
             # The monotonic clock of an earlier run of the machine says nothing about these messages.
             up=clock.monotonic_ms() if stretch.boot == outbox.boot else 0,
             ack=self._ack,
             low=stretch.first if stretch.lowest else 0,
-            gone=asked if stretch.first > asked else 0,
+            gone=stretch.gone,
             msgs=[msgspec.Raw(body) for body in stretch.bodies],
         )
 

@@ -21,6 +21,7 @@ from kiosk.row import checksum
 from kiosk.tally import Missing, Tally
 from protocol import messages
 from protocol.sealed import blank
+from protocol.stream import branch
 
 if TYPE_CHECKING:
     import sqlite_utils
@@ -45,13 +46,16 @@ class Stretch:
     """Consecutive messages as stored, from number `first`.
 
     All were written in one run of this program, `run`, and measured in one run of the machine, `boot`.
-    Between the number asked for and `first` there is nothing; with `lowest` there is nothing below `first`.
+    `prior` is the run of the message before; from `gone`, unless it is 0, to `first` there is nothing, with
+    `lowest` nothing at all below `first`.
     """
 
     first: int
     bodies: list[bytes]
     boot: str
     run: str = ""
+    prior: str = ""
+    gone: int = 0
     lowest: bool = False
 
     @property
@@ -151,8 +155,12 @@ class Outbox:
                 bodies.append(body)
             if not bodies:
                 return None
-            lowest = db.execute("SELECT min(number) FROM _stream_up").fetchone()[0]
-            return Stretch(start, bodies, *writer, lowest=start == lowest)
+            before = db.execute(
+                "SELECT number, run FROM _stream_up WHERE number < ? ORDER BY number DESC LIMIT 1", [start]
+            ).fetchone()
+            number, prior = before or (first - 1, "")
+            gone = number + 1 if number + 1 < start else 0
+            return Stretch(start, bodies, *writer, prior, gone, lowest=before is None)
 
         return self._database.read(job)
 
@@ -206,7 +214,7 @@ class Outbox:
         """This disk is a copy, or was set back: begin a new stream, with what nobody else has said before.
 
         That is what follows `after`, the last number up to which headquarters has the same, or, if it cannot
-        say that, what it has not acknowledged. It gets new numbers from 1, in one transaction.
+        say that, what it has not acknowledged. It is counted from 1 again, in one transaction.
         """
 
         def job(db: "sqlite_utils.Database") -> None:
@@ -214,11 +222,11 @@ class Outbox:
             doubtful = db.execute("SELECT min(at) FROM _stream_up WHERE number > ?", [agreed]).fetchone()[0]
             since = self._time_of(db, agreed) or doubtful or self._clock.wall_ms()
             db.execute("DELETE FROM _stream_up WHERE number <= ?", [agreed])
-            low = db.execute("SELECT min(number) FROM _stream_up").fetchone()[0] or 1
-            db.execute(
-                "UPDATE _stream_up SET number = number - ?, checksum = checksum - ?", [low - 1, low - 1]
-            )
-            tables.set_meta(db, "stream", secrets.token_hex(8))
+            row = db.execute("SELECT number, run FROM _stream_up ORDER BY number LIMIT 1").fetchone()
+            db.execute("UPDATE _stream_up SET number = number - ?, checksum = checksum - ?", [agreed, agreed])
+            stream = tables.get_meta(db, "stream", "")
+            certain = after is not None and row is not None
+            tables.set_meta(db, "stream", branch(stream, agreed, *row) if certain else secrets.token_hex(8))
             tables.set_meta(db, "acked", 0)
             self._floor = self._acked_at = 0
             if after is not None:

@@ -19,6 +19,8 @@ DEEP: Final = 20  # levels that a tree has at most
 #: A row: its rowid (0 in a table without), and the values.
 Row = tuple[int, list[Any]]
 
+PAGE: Final = 4096  # bytes, as `kiosk.database_file` makes them
+
 
 class Unreadable(Exception):
     """Bytes that make no sense."""
@@ -27,15 +29,10 @@ class Unreadable(Exception):
 class Image:
     """The pages of a database as its last transaction left them, numbered from 1."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, size: int = PAGE) -> None:
         self._file = _map(path)
-        self.size = int.from_bytes(self._file[16:18]) or 4096
-        if self.size == 1:
-            self.size = 65536
-        reserved = self._file[20] if len(self._file) > 20 else 0
-        if self.size < 512 or self.size & (self.size - 1) or self._file[:6] != b"SQLite":
-            self.size, reserved = 4096, 0
-        self.usable = self.size - reserved
+        # Not asked of the header, which may be what is damaged: a station's database has no other.
+        self.size = self.usable = size
         self._wal = _map(path.with_name(path.name + "-wal"))
         self._newer = self._read_wal()
         self.count = max([len(self._file) // self.size, *self._newer])

@@ -259,6 +259,21 @@ def test_a_suspect_file_is_replaced_even_if_nothing_is_found(
     assert open_shop().database.damaged is None
 
 
+@pytest.mark.parametrize("byte", range(100))
+def test_any_byte_of_the_header_may_be_damaged(path: Path, open_shop: Callable[[], Shop], byte: int) -> None:
+    shop = open_shop()
+    shop.say(3)
+    shop.close()
+    with open(path, "r+b") as file:
+        file.seek(byte)
+        sound = file.read(1)[0]
+        file.seek(byte)
+        file.write(bytes([sound ^ 0xA5]))
+    shop = open_shop()
+    assert shop.said == [1, 2, 3]
+    shop.say(1)
+
+
 def test_only_the_newest_damaged_files_are_kept(path: Path, open_shop: Callable[[], Shop]) -> None:
     for n in range(4):
         open_shop().say(1)

@@ -18,6 +18,7 @@ from kiosk.outbox import Outbox
 from kiosk.tally import Missing, Tally
 from kiosk.testing import FrozenClock
 from protocol.messages import Event, Loss, Request, decode
+from protocol.stream import branch
 
 Open = Callable[..., Outbox]
 
@@ -274,13 +275,14 @@ def test_after_a_fork_what_headquarters_has_not_heard_gets_new_numbers_with_its_
     before = second.stream
     clock.advance(minutes=5)
     second.renew(after=2).wait()
-    assert second.stream != before
+    assert second.stream == branch(before, 2, 3, first.run_id)
     assert (second.low, second.last, second.acked) == (1, 4, 0)
     found = [second.stretch(number, 10, 1000).wait().value for number in (1, 2)]
     assert [(each.run, each.first, each.last) for each in found if each] == [
         (first.run_id, 1, 1),
         (second.run_id, 2, 4),
     ]
+    assert [each.prior for each in found if each] == ["", first.run_id]
     assert found[1] is not None
     loss = decode(found[1].bodies[-1])
     assert loss == Loss(
@@ -288,6 +290,22 @@ def test_after_a_fork_what_headquarters_has_not_heard_gets_new_numbers_with_its_
     )
     assert second.tally.facts.last == 4
     assert open_outbox(clock=clock).say(event(6)).wait().value == 5
+
+
+def test_holes_stay_holes_after_a_fork_and_a_frame_tells_of_them(open_outbox: Open) -> None:
+    outbox = open_outbox()
+    say(outbox, 1, 2, 3, 4, 5, 6)
+    outbox._database.write(lambda db: db.execute("DELETE FROM _stream_up WHERE number IN (3, 5)")).wait()
+    at_four, at_six = (outbox.stretch(number, 10, 1000).wait().value for number in (3, 5))
+    assert at_four is not None
+    assert at_six is not None
+    assert (at_four.first, at_four.last, at_four.gone, at_four.lowest) == (4, 4, 3, False)
+    assert (at_six.first, at_six.gone, at_six.prior) == (6, 5, outbox.run_id)
+    outbox.renew(after=2).wait()
+    begin = outbox.stretch(1, 1, 1000).wait().value
+    assert begin is not None
+    assert (begin.first, begin.gone, begin.prior, begin.lowest) == (2, 1, "", True)
+    assert outbox.last == 5
 
 
 def fill_up(outbox: Outbox) -> None:

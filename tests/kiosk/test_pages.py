@@ -52,7 +52,7 @@ def test_every_row_is_read_as_it_was_written(
     conn.execute("CREATE TABLE t (a, b)")
     conn.executemany("INSERT INTO t VALUES (?, ?)", rows)
     conn.commit()
-    found = list(Image(path).rows(root(conn), set()))
+    found = list(Image(path, size).rows(root(conn), set()))
     assert [rowid for rowid, _ in found] == list(range(len(rows), 0, -1))
     assert typed(values for _, values in found) == typed(rows)
     conn.close()
@@ -72,7 +72,7 @@ def test_tables_without_rowids_are_read_from_all_their_levels(tmp_path: Path, si
     conn.execute("DELETE FROM t WHERE key < 'M'")
     conn.commit()
     left = conn.execute("SELECT key, body FROM t").fetchall()
-    found = [tuple(values) for _, values in Image(tmp_path / "x.db").rows(root(conn), set())]
+    found = [tuple(values) for _, values in Image(tmp_path / "x.db", size).rows(root(conn), set())]
     assert sorted(found) == sorted(left)
     conn.close()
 
@@ -111,6 +111,6 @@ def test_a_tree_that_bites_its_tail_ends(tmp_path: Path) -> None:
     start = (first - 1) * 512
     data[start + 8 : start + 12] = first.to_bytes(4)  # its last child is the page itself
     path.write_bytes(data)
-    found = [rowid for rowid, _ in Image(path).rows(first, set())]
+    found = [rowid for rowid, _ in Image(path, 512).rows(first, set())]
     assert found == sorted(set(found), reverse=True)
     assert 0 < len(found) < 3000
