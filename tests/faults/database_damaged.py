@@ -59,7 +59,7 @@ def run(town: Town, seconds: float, rng: random.Random) -> Report:
     problems: list[str] = []
     kinds = list(damage.KINDS)
     if seconds < 20:
-        kinds = ["header", "middle_page", "emptied"]
+        kinds = ["header", "emptied"]
     rng.shuffle(kinds)
     times = 0
     while times < len(kinds) or time.monotonic() < ends:

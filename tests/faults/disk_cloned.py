@@ -93,7 +93,7 @@ def run(town: Town, seconds: float, rng: random.Random) -> Report:
     problems: list[str] = []
     try:
         twin.go_home()
-        ends = time.monotonic() + max(4.0, seconds - 30)
+        ends = time.monotonic() + max(3.0, seconds - 30)
         with town.busy(booth, twin):
             time.sleep(max(0.0, ends - time.monotonic()))
         town.heal()

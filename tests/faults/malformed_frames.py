@@ -100,6 +100,10 @@ class Storm:
         wanted = {reason: self.expected[reason] for reason in reasons}
         if there != wanted:
             found.append(f"turned away {there}, but it was {wanted}")
+        page = self._centre.api(f"stations/{mad}")["refusals"]
+        shown = {line["reason"]: line["n"] for line in page}
+        if shown != {reason: n for (reason, station), n in counted.items() if station == mad}:
+            found.append(f"the station's page shows {shown}")
         if others := {reason: n for (reason, station), n in counted.items() if station == good}:
             found.append(f"the good station was turned away: {others}")
         if (stored, lost) != (beats, 0):

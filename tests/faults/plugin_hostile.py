@@ -140,7 +140,7 @@ def run(town: Town, seconds: float, rng: random.Random) -> Report:
         trial.caught(plugin, kind)
     deadly = list(DEADLY.items())
     rng.shuffle(deadly)
-    for plugin, kind in deadly if long else deadly[:2]:
+    for plugin, kind in deadly if long else deadly[:1]:
         trial.deadly(plugin, kind, STRIKES if long else 1)
     while long and time.monotonic() < ends:
         trial.caught(*rng.choice(list(CAUGHT.items())))

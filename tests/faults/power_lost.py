@@ -18,7 +18,7 @@ from tests.faults.report import Report
 from tests.faults.town import Town
 
 VISITS: Final = 4  # before each power cut
-CUTS: Final = 60  # that SQLite opens in the short form
+CUTS: Final = 30  # that SQLite opens in the short form
 BACK: Final = 10.0  # s
 
 
