@@ -2,7 +2,6 @@
 
 import os
 import signal
-import threading
 import time
 from random import Random
 from typing import Final
@@ -37,18 +36,16 @@ def _flood(town: Town, voice: Voice) -> int:
     """How often the broker has cut the collector off, with all that it held for it."""
     before, pid = _cuts(town), town.centre.pid
     assert pid is not None
-    noise, given_up = os.urandom(MAX_WIRE // 2), threading.Event()
-    os.kill(pid, signal.SIGSTOP)
-    try:
-        ends = time.monotonic() + LIMIT
-        with voice:
-            while not given_up.is_set() and time.monotonic() < ends:
+    noise = os.urandom(MAX_WIRE // 2)
+    with voice:
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            ends = time.monotonic() + LIMIT
+            while _cuts(town) == before and time.monotonic() < ends:
                 for _ in range(20):
                     voice.publish(noise)
-                if _cuts(town) > before:
-                    given_up.set()
-    finally:
-        os.kill(pid, signal.SIGCONT)
+        finally:
+            os.kill(pid, signal.SIGCONT)
     return _cuts(town) - before
 
 

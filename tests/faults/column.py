@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import signal
 import sys
 from pathlib import Path
 
@@ -18,6 +19,8 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--keep", type=Path)
     parser.add_argument("names", nargs="+")
     given = parser.parse_args(argv)
+    # What runs in the towns is ended in order, also when the parent has lost patience.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     faults = registry.load()
     rows = [faults[name] for name in given.names]
     with Torture(given.seed, given.keep) as torture:

@@ -1,6 +1,7 @@
 """Runs rows of the matrix: those that share a town one after the other, the others beside them."""
 
 import json
+import os
 import queue
 import random
 import subprocess
@@ -65,6 +66,12 @@ def _listen(child: "subprocess.Popen[str]", said: "queue.SimpleQueue[Report | No
     said.put(None)
 
 
+def _processor_seconds() -> float:
+    """What this process and its children that have ended have used."""
+    used = os.times()
+    return used.user + used.system + used.children_user + used.children_system
+
+
 class Torture:
     """Use as a context manager. Each row has a random generator of its own, whatever runs before it.
 
@@ -86,7 +93,7 @@ class Torture:
 
     def run(self, fault: Fault, seconds: float) -> Report:
         """Inject one fault, for so many seconds at least; what breaks in the harness is a problem too."""
-        began = time.monotonic()
+        began, busy = time.monotonic(), _processor_seconds()
         rng = random.Random(f"{self.seed} {fault.name}")
         with ExitStack() as ends:
             try:
@@ -105,6 +112,7 @@ class Torture:
                 if fault.own is None:
                     self._leave()
         report.name, report.seconds = fault.name, round(time.monotonic() - began, 1)
+        report.measured["cpu_s"] = round(_processor_seconds() - busy, 1)
         return report
 
     def _shared(self) -> Town:
