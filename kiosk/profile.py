@@ -9,7 +9,10 @@ COLLECTION = "station.profile"
 
 @dataclass(frozen=True)
 class Profile:
-    """`number` is the one on the door plate ("ZL-018"), `hours` are spoken ("06:00–22:00")."""
+    """`number` is the one on the door plate ("ZL-018"), `hours` are spoken ("06:00–22:00").
+
+    `run` is this start of the screen's program: headquarters tells two machines of one name apart by it.
+    """
 
     id: str = ""
     number: str = ""
@@ -17,9 +20,10 @@ class Profile:
     hours: str = ""
     manager_phone: str = ""
     facilities: tuple[str, ...] = ()
+    run: str = ""
 
 
-def from_row(station: str, row: Mapping[str, Any]) -> Profile:
+def from_row(station: str, row: Mapping[str, Any], run: str = "") -> Profile:
     """The profile in a row of `station.profile`; what is missing or of the wrong type stays empty."""
 
     def text(name: str) -> str:
@@ -36,4 +40,5 @@ def from_row(station: str, row: Mapping[str, Any]) -> Profile:
         facilities=tuple(each for each in facilities if isinstance(each, str))
         if isinstance(facilities, list)
         else (),
+        run=run,
     )

@@ -120,7 +120,7 @@ class Runtime:
         """Name, number, hours: empty texts until headquarters has sent them."""
         station = self.credentials.station if self.credentials else ""
         rows = self.content.rows(COLLECTION)
-        return from_row(station, rows[0] if rows else {})
+        return from_row(station, rows[0] if rows else {}, self.outbox.run_id)
 
     @property
     def session(self) -> Session:

@@ -1,6 +1,5 @@
 """Where each stream stands, which runs wrote it, and what that tells: holes, new beginnings, two machines."""
 
-from datetime import UTC, datetime
 from typing import Final
 
 from sqlalchemy import Connection, select
@@ -9,7 +8,8 @@ from protocol import messages
 from protocol.frame import Frame
 from protocol.messages import Unknown
 from protocol.stream import Acceptance, Fork, Receiver
-from server.store import gaps, parts, streams
+from server.store import clones, gaps, parts, streams
+from server.store.clones import Machine
 from server.store.parts import Part
 from server.store.schema import station as station_table
 from server.store.streams import Cursor
@@ -70,7 +70,8 @@ class Cursors:
     ) -> str | None:
         """Note who writes the new messages of a frame, and what is missing before them.
 
-        A sentence if they show that two machines speak as this station. Called before they are stored.
+        Which two machines, as `clones` writes it, if they show that two speak as this station. Called before
+        they are stored.
         """
         alarm = self._older_stream(conn, cursor, frame, now) or self._older_run(conn, cursor, frame, now)
         self._missing(conn, cursor, frame, accepted, now)
@@ -125,7 +126,7 @@ class Cursors:
         began = streams.first_at(conn, newest)
         if now - began <= LATE_MS:
             return None
-        return self._alarm(conn, newer, parts.last(conn, newest), frame, cursor.heard_at, began, now)
+        return self._alarm(conn, newer, parts.last(conn, newest), frame, began, now)
 
     def _older_run(self, conn: Connection, cursor: Cursor, frame: Frame, now: int) -> str | None:
         """New messages of a run after which another one has begun to write the same stream."""
@@ -138,29 +139,17 @@ class Cursors:
         between = parts.behind(conn, cursor.id, older.first)
         if not frame.run and any(each.run for each in between):
             return None  # a release that names its runs was tried in between
-        return self._alarm(conn, cursor, part, frame, older.at, part.at, now)
+        return self._alarm(conn, cursor, part, frame, part.at, now)
 
     def _alarm(
-        self,
-        conn: Connection,
-        newer: Cursor,
-        part: Part | None,
-        frame: Frame,
-        before: int,
-        since: int,
-        now: int,
+        self, conn: Connection, newer: Cursor, part: Part | None, frame: Frame, since: int, now: int
     ) -> str:
-        """`part` of `newer` began at `since`; the older one was heard at `before`, and now in `frame`."""
+        """`part` of `newer` began at `since`; the older one is heard now, in `frame`."""
         if not gaps.open_clone(conn, newer.station):
             gaps.record(conn, newer.station, since, None, gaps.CLONE, 0, now)
         run, boot = (part.run, part.boot) if part is not None else ("", newer.boot)
-        return (
-            "Two machines speak as this station; the disk of one is a copy of the other's. "
-            f"One: {_named(newer.name, run, boot)}, last heard {_spoken(newer.heard_at)}. "
-            f"The other, older: {_named(frame.stream, frame.run, frame.boot)}, "
-            f"heard {_spoken(before)} and again {_spoken(now)}. "
-            "Claim the one that stays anew, and set up the other from nothing."
-        )
+        one = Machine(newer.name, run, boot, newer.heard_at)
+        return clones.written((one, Machine(frame.stream, frame.run, frame.boot, now)))
 
 
 def _same(part: Part, frame: Frame) -> bool:
@@ -176,11 +165,3 @@ def _begins(cursor: Cursor, frame: Frame, accepted: Acceptance, now: int) -> int
     time = Timekeeper(frame.sent, frame.up, now, cursor.last_at)
     stamp: Stamp = time.judge(message.at, message.up)
     return now if stamp[1] == "unsure" else stamp[0]
-
-
-def _named(stream: str, run: str, boot: str) -> str:
-    return f"stream {stream} ({f'run {run}, ' if run else ''}boot {boot or 'without a name'})"
-
-
-def _spoken(at: int) -> str:
-    return f"{datetime.fromtimestamp(at / 1000, UTC):%Y-%m-%d %H:%M:%S} UTC"

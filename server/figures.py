@@ -85,7 +85,10 @@ class FaultLine(msgspec.Struct, frozen=True):
 
 
 class RefusalLine(msgspec.Struct, frozen=True):
-    """What was turned away for one reason: how often in all, when last, and what was wrong then."""
+    """What was turned away for one reason: how often in all, when last, and what was wrong then.
+
+    Of reason `clone`, `problem` is a JSON list of two machines: stream, run, boot, last heard (ms) of each.
+    """
 
     reason: str
     station: str

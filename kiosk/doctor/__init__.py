@@ -12,6 +12,7 @@ from protocol.finding import Check, Finding
 CHECKS: Final[dict[str, Callable[[Visit], Iterable[Finding]]]] = {
     "database": store.database,
     "outbox": store.outbox,
+    "run": store.run,
     "disk": lambda visit: machine.disk(visit.data, visit.say),
     "clock": lambda visit: machine.clock(visit.say, visit.zone, visit.wall),
     "credentials": line.credentials,

@@ -13,6 +13,7 @@ from kiosk.tally import Tally
 from protocol.finding import Finding, size
 
 SECONDS: Final = 20.0
+RUN_LETTERS: Final = 6  # as many as headquarters' pages show
 _OF_THE_MACHINE: Final = frozenset(
     {
         sqlite3.SQLITE_PERM,
@@ -55,6 +56,19 @@ def database(visit: Visit) -> Iterator[Finding]:
     if copies:
         weight = size(sum(each.stat().st_size for each in copies))
         yield say.warn("database.aside", n=len(copies), newest=copies[-1].name, size=weight)
+
+
+def run(visit: Visit) -> Iterator[Finding]:
+    """By which run headquarters knows what this machine said last: it tells machines of one name apart."""
+    if not visit.files.database.exists():
+        return
+    try:
+        with closing(readonly.connect(visit.files.database, SECONDS)) as conn:
+            newest = conn.execute("SELECT run FROM _stream_up ORDER BY number DESC LIMIT 1").fetchone()
+    except sqlite3.DatabaseError:
+        return  # the other two checks say what is wrong with it
+    if newest is not None and newest[0]:
+        yield visit.say.ok("run.ok", run=newest[0][:RUN_LETTERS])
 
 
 def outbox(visit: Visit) -> Iterator[Finding]:

@@ -18,6 +18,7 @@ from plugins.hello import rules
 from plugins.hello.rules import Facility
 
 A_PAGE = 6  # choices
+RUN_LETTERS = 6  # as many as headquarters' pages show
 
 ICONS = {
     "hot_water": "cup-water",
@@ -106,13 +107,15 @@ class HelloScreen(ServiceScreen):
         self._show(HelloRules(screen=self, lines=lines), self.house_rules)
 
     def manager(self) -> None:
-        phone = self.station.profile.manager_phone
+        profile = self.station.profile
+        phone = profile.manager_phone
         page = HelloFact(
             screen=self,
             icon="phone",
             title=self.tr("manager"),
             number=phone,
             text=self.tr("manager_call" if phone else "manager_none"),
+            caption=self.tr("run", id=profile.id or "—", run=profile.run[:RUN_LETTERS]),
         )
         self._show(page, self.manager)
 
@@ -148,12 +151,13 @@ class HelloPager(Pager):
 
 
 class HelloFact(HelloPage):
-    """An icon, what it is, a number to call if there is one, a sentence."""
+    """An icon, what it is, a number to call if there is one, a sentence, and what only the manager needs."""
 
     icon = StringProperty("")
     title = StringProperty("")
     number = StringProperty("")
     text = StringProperty("")
+    caption = StringProperty("")
 
 
 class HelloRules(HelloPage):

@@ -10,6 +10,7 @@ from protocol.finding import Finding
 from server.completeness import SLACK_MS
 from server.doctor.database import is_current
 from server.doctor.visit import Visit
+from server.store import clones as clone_texts
 from server.store import stations as store
 from server.store.gaps import CLONE
 from server.store.messages import DAY_MS
@@ -80,9 +81,17 @@ def clones(visit: Visit) -> Iterator[Finding]:
         names = sorted(conn.scalars(lasting))
         which = {row.station: row.problem for row in conn.execute(told)}
     for name in names:
-        yield visit.say.bad("clones.some", station=name, which=which.get(name, ""))
+        yield visit.say.bad("clones.some", station=name, which=_which(visit, which.get(name, "")))
     if not names:
         yield visit.say.ok("clones.ok")
+
+
+def _which(visit: Visit, problem: str) -> str:
+    machines, say = clone_texts.read(problem), visit.say
+    if not machines:
+        return ""
+    one, other = ((each.short, say.span((visit.now - each.heard) / 1000)) for each in machines)
+    return say.text("clones.which", one=one[0], one_span=one[1], other=other[0], other_span=other[1])
 
 
 def gaps(visit: Visit) -> Iterator[Finding]:

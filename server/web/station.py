@@ -9,12 +9,13 @@ from sqlalchemy import Connection
 
 from server import queries
 from server.figures import GapLine, StationDay
+from server.store.clones import SHORT
 from server.store.gaps import CLONE
 from server.web.cards import Card
 from server.web.listing import look
 from server.web.moments import moment
 from server.web.site import Site
-from server.web.todo import said, two_machines
+from server.web.todo import both, said, two_machines
 from server.web.words import Words
 
 _FIRST_YEAR: Final = 2020
@@ -93,7 +94,7 @@ def view(site: Site, conn: Connection, station: str, day: date, tr: Words) -> Vi
         after=(day + timedelta(days=1)).isoformat() if day < today else "",
         now=moment(site, found.now, found.now),
         cloned=cloned,
-        both=two_machines(found.refusals, line.id) if cloned else "",
+        both=two_machines(site, found.refusals, line.id, found.now, tr) if cloned else "",
         cards=tuple(_cards(site, found, day == today, tr)),
         hours=tuple(_hours(found, tr)),
         gaps=tuple(_gap(site, found, gap, tr) for gap in found.gaps),
@@ -164,7 +165,8 @@ def _refusals(site: Site, found: StationDay, tr: Words) -> Iterator[Trouble]:
     for each in found.refusals:
         last = moment(site, each.last_at, found.now)
         line = tr("refusal.line", n=f"{each.n:,}", time=last)
-        yield Trouble(said(each.reason, tr), line, each.problem)
+        detail = both(site, each.problem, found.now, tr) if each.reason == CLONE else each.problem
+        yield Trouble(said(each.reason, tr), line, detail)
 
 
 def _faults(site: Site, found: StationDay, tr: Words) -> Iterator[Trouble]:
@@ -180,6 +182,6 @@ def _faults(site: Site, found: StationDay, tr: Words) -> Iterator[Trouble]:
 
 def _speakers(site: Site, found: StationDay) -> Iterator[Speaker]:
     for each in found.streams:
-        runs = tuple(f"{run.run[:8] or '—'} · {moment(site, run.at, found.now)}" for run in each.runs[:3])
+        runs = tuple(f"{run.run[:SHORT] or '—'} · {moment(site, run.at, found.now)}" for run in each.runs[:3])
         heard = moment(site, each.heard_at, found.now)
         yield Speaker(each.name, f"{each.upto:,}", heard, runs, max(0, len(each.runs) - 3))

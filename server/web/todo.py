@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 
 from server import queries
 from server.figures import Overview, RefusalLine, StationLine
-from server.store import gaps
+from server.store import clones, gaps
 from server.store.gaps import CLONE, Gap
 from server.web.moments import lasting, moment
 from server.web.site import Site
@@ -39,7 +39,7 @@ def todo(site: Site, conn: Connection, found: Overview, here: list[StationLine],
     recent = gaps.between(conn, found.now - _RECENT_MS, found.now + 1)
     refused = queries.refusals(conn)
     every = [
-        *_clones(recent, refused, here, tr),
+        *_clones(site, found, recent, refused, here, tr),
         *_failed(site, found, here, tr),
         *_gaps(site, found, recent, here, tr),
         *_refused(site, found, refused, here, tr),
@@ -60,14 +60,31 @@ def said(reason: str, tr: Words) -> str:
     return tr.texts.get(f"refusal.{reason}") or tr("refusal.other", reason=reason)
 
 
-def two_machines(refused: list[RefusalLine], station: str) -> str:
-    """Which two machines were last heard to speak as one station, as the collector put it."""
-    own = [each for each in refused if each.station == station and each.reason == CLONE]
-    return own[0].problem if own else ""
+def two_machines(site: Site, refused: list[RefusalLine], station: str, beside: int, tr: Words) -> str:
+    """Which two machines were last heard to speak as one station; times as beside `beside` (ms)."""
+    for each in refused:
+        if each.station == station and each.reason == CLONE:
+            return both(site, each.problem, beside, tr)
+    return ""
+
+
+def both(site: Site, problem: str, beside: int, tr: Words) -> str:
+    """The two machines that a refusal's text names, in words; empty if it names none."""
+    machines = clones.read(problem)
+    if not machines:
+        return ""
+    one, other = machines
+    at, other_at = moment(site, one.heard, beside), moment(site, other.heard, beside)
+    return tr("clone.both", one=one.short, one_at=at, other=other.short, other_at=other_at)
 
 
 def _clones(
-    recent: Mapping[str, list[Gap]], refused: list[RefusalLine], here: list[StationLine], tr: Words
+    site: Site,
+    found: Overview,
+    recent: Mapping[str, list[Gap]],
+    refused: list[RefusalLine],
+    here: list[StationLine],
+    tr: Words,
 ) -> Iterator[Todo]:
     """Two machines that speak as one station, until one of them is set up anew."""
     for each in here:
@@ -77,7 +94,7 @@ def _clones(
                 tr("todo.clone", station=each.name),
                 tr("todo.clone_line", id=each.id),
                 page_of(each.id),
-                two_machines(refused, each.id),
+                two_machines(site, refused, each.id, found.now, tr),
             )
 
 

@@ -324,6 +324,19 @@ def test_messages_that_headquarters_cannot_read(site: Site, tmp_path: Path) -> N
     assert keys(store.outbox(visit)) == {"outbox.ok": "ok", "outbox.parked": "warn"}
 
 
+def test_the_run_that_headquarters_knows_this_machine_by(site: Site, tmp_path: Path) -> None:
+    assert not list(store.run(Visit(tmp_path, EN)))
+    visit = site.copy(tmp_path / "station")
+    with closing(sqlite3.connect(visit.files.database)) as conn, conn:
+        conn.execute("UPDATE _stream_up SET run = '3f2a99c0ffee'")
+    (found,) = store.run(visit)
+    assert (found.key, found.level) == ("run.ok", "ok")
+    assert "3f2a99…" in found.sentence
+    with closing(sqlite3.connect(visit.files.database)) as conn, conn:
+        conn.execute("DELETE FROM _stream_up")
+    assert not list(store.run(visit))
+
+
 # -- disk and clock --------------------------------------------------------------------------------------
 
 

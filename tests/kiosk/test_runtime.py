@@ -274,6 +274,7 @@ def test_the_profile_comes_from_headquarters(site: Site) -> None:
     runtime = site.start()
     until(lambda: runtime.profile.name == "织东路")
     assert runtime.profile.id == "test-01"
+    assert runtime.profile.run == runtime.outbox.run_id
     assert runtime._offices() == {"legal": "a2V5"}
     until(lambda: ("refresh", "") in runtime.shell.asked)  # type: ignore[attr-defined]
 

@@ -13,7 +13,8 @@ from protocol.messages import Heartbeat, Loss
 from protocol.stream import branch
 from server.cursors import LATE_MS
 from server.ingest import Arrival
-from server.store import parts, stations, streams
+from server.store import clones, parts, stations, streams
+from server.store.clones import Machine
 from server.store.gaps import Gap
 from server.store.schema import refusal
 from tests.server.line import CHECK_IN, NOW, Line, at, upto
@@ -174,11 +175,19 @@ class TestClones:
         for n in (3, 4):
             line.ingest.take([line.put(CHECK_IN, first=n, run="one", prior="one", now=LATER + n)])
         assert line.refused()["clone", "st-1"] == 2
-        said = problem(line, "clone")
-        for part in (f"stream {self.new} (run two, boot b)", "stream s (run one, boot b)", "15 08:00:00 UTC"):
-            assert part in said
+        assert clones.read(problem(line, "clone")) == (
+            Machine(self.new, "two", "b", NOW),
+            Machine("s", "one", "b", LATER + 4),
+        )
         (alarm,) = [each for each in line.gaps() if each.why == "clone"]
         assert (alarm.since, alarm.until) == (NOW, None)
+
+    def test_the_longest_names_fit_into_the_alarm(self, line: Line) -> None:
+        one, two, boot, stream = ("1" * 64, "2" * 64, "b" * 64, "s" * 64)
+        line.ingest.take([line.put(CHECK_IN, run=one, stream=stream, boot=boot)])
+        line.ingest.take([line.put(CHECK_IN, first=2, run=two, prior=one, stream=stream, boot=boot)])
+        line.ingest.take([line.put(CHECK_IN, first=9, run=one, gone=3, stream=stream, boot=boot)])
+        assert [each.run for each in clones.read(problem(line, "clone"))] == [two, one]
 
     def test_claiming_the_station_anew_ends_the_alarm(self, line: Line) -> None:
         self.two(line)

@@ -21,7 +21,9 @@ from server.doctor import broker, database, files, intake, numbers
 from server.doctor import stations as at_stations
 from server.doctor.visit import Visit, sayings
 from server.manifests import read_all
-from server.store import Store, gaps, requests
+from server.store import Store, clones, gaps, refusals, requests
+from server.store.clones import Machine
+from server.store.refusals import Tally
 from tests.doctor import check_texts, keys
 from tests.journeys.site import ROOT, command
 from tests.kiosk.conftest import Broker
@@ -286,12 +288,17 @@ def test_clones_and_gaps(copy: Visit) -> None:
     now, store = wall_ms(), Store(copy.data)
     with store.write() as conn:
         gaps.record(conn, "st-1", now - 5000, None, gaps.CLONE, 0, now)
+        tally = Tally()
+        both = [Machine("s", "3f2a99c0ffee", "b", now - 7200_000), Machine("s", "77bc00c0ffee", "b", now)]
+        tally.add(gaps.CLONE, "st-1", problem=clones.written(both))
+        refusals.store(conn, tally, now)
         for n, why in enumerate(sorted(gaps.SAID | {gaps.LOST, gaps.NEW_STREAM, gaps.OTHER})):
             gaps.record(conn, "st-1", now - 5000, now, why, n, now)
     store.close()
     (clone,) = at_stations.clones(copy)
     assert (clone.key, clone.level) == ("clones.some", "bad")
     assert "st-1" in clone.sentence
+    assert "One is run 3f2a99…, heard 2 hours ago; the other 77bc00…" in clone.sentence
     found = list(at_stations.gaps(copy))
     assert {each.level for each in found} == {"warn"}
     assert len(found) == len(gaps.SAID) + 3

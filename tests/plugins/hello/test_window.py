@@ -1,5 +1,7 @@
 """The station's own page in a real window."""
 
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -35,6 +37,9 @@ def test_a_visitor_finds_out_what_the_station_offers(tmp_path: Path) -> None:
         kiosk.tap(name="hello.rules.back")
         kiosk.tap(name="hello.overview.next")
         kiosk.wait(text="0572-0000123")
+        with closing(sqlite3.connect(tmp_path / "station.db")) as conn:
+            ((run,),) = conn.execute("SELECT DISTINCT run FROM _stream_up")
+        kiosk.wait(text=f"运行编号 {run[:6]}")
         kiosk.tap(name="shell.finish")
     assert [event.d["what"] for event in station_data.events(tmp_path, "hello")] == [
         "medicine",

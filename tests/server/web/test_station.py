@@ -13,7 +13,8 @@ from protocol.frame import Frame
 from protocol.messages import Event, Heartbeat, Loss, Message
 from server.downlink import Downlink
 from server.ingest import Arrival, Ingest
-from server.store import gaps, refusals, stations, streams
+from server.store import clones, gaps, refusals, stations, streams
+from server.store.clones import Machine
 from server.store.refusals import Tally
 from server.store.schema import part
 from tests.server.web.test_overview import MINUTE, cards, rows
@@ -166,16 +167,22 @@ def test_two_machines_with_one_name_are_named_with_what_to_do_until_it_is_done(
 ) -> None:
     town.complete(["east"], town.now())
     tally = Tally()
-    tally.add("clone", "east", problem="run r1 (boot <b1>) and run r2 (boot b2)")
+    one = Machine("s1", "3f2a99c0ffee", "b1", town.hour(10) + 4 * MINUTE)
+    other = Machine("s2", "", "<77bc>", town.hour(-1))
+    tally.add("clone", "east", problem=clones.written([one, other]))
     with town.store.write() as conn:
         refusals.store(conn, tally, town.hour(9))
         gaps.record(conn, "east", town.hour(9), None, "clone", 0, town.hour(9))
     for path in ("/", "/stations/east"):
         page = browser.get(path).text
         assert "&lt;b&gt;东站 有两台机器在用同一个身份" in page
-        assert "run r1 (boot &lt;b1&gt;) and run r2 (boot b2)" in page
+        assert "一台运行编号 3f2a99…，最后一次 10:04；另一台 &lt;77bc&gt;…，最后一次 11-20 23:00" in page
         assert "yizhan server claim-code east" in page
     assert 'href="/stations/east"' in browser.get("/").text
+    english = browser.get("/stations/east?lang=en").text
+    assert "One is run 3f2a99…, last heard 10:04; the other &lt;77bc&gt;…" in english
+    assert "s1" not in english.partition('id="troubles"')[2]
+    browser.get("/?lang=zh")
     with town.store.write() as conn:
         stations.claim(conn, stations.new_code(conn, "east", town.hour(10)), town.hour(10))
     assert "有两台机器在用同一个身份。" not in browser.get("/").text
