@@ -20,7 +20,7 @@ from server.cursors import Cursors
 from server.downlink import Downlink
 from server.services import SERVICES, Service
 from server.store import Store, stations
-from server.store.engine import in_trouble
+from server.store.engine import in_trouble, of_the_data
 from server.store.refusals import Tally
 from server.store.streams import Cursor, Raced
 from server.times import Timekeeper
@@ -86,7 +86,7 @@ class Ingest:
                     digest = arrival.digest or frames.digest(arrival.payload)
                     refused[arrival.station] = Refusal(err.reason, digest)
         outcome = self._take(decoded, tally, now)
-        outcome.refused = refused
+        outcome.refused |= refused
         return outcome
 
     def take_waiting(self, now: int) -> bool:
@@ -121,7 +121,12 @@ class Ingest:
             log.exception("A frame could not be stored, not even message by message")
             for arrival, _ in decoded:
                 tally.add("store", arrival.station, arrival.payload, repr(err))
-            return self._commit([], tally, now)
+            outcome = self._commit([], tally, now)
+            if of_the_data(again):
+                # Its station would say it again for ever: so it finds out which message it is, and parks it.
+                for arrival, _ in decoded:
+                    outcome.refused[arrival.station] = Refusal("store", frames.digest(arrival.payload))
+            return outcome
 
     def _commit(
         self, decoded: list[tuple[Arrival, Frame]], tally: Tally, now: int, singly: bool = False

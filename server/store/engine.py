@@ -132,6 +132,14 @@ def in_trouble(err: BaseException) -> bool:
     return isinstance(err, DBAPIError | PendingRollbackError | ResourceClosedError | MemoryError)
 
 
+def of_the_data(err: BaseException) -> bool:
+    """Whether this says that the database works, and cannot take the very values it was given.
+
+    Neither what may pass nor a fault of this program is: of these nobody else can tell what is lost by it.
+    """
+    return isinstance(err, DataError | IntegrityError | NotSupportedError | ValueError | OverflowError)
+
+
 def migrate(conn: Connection) -> None:
     """Bring the tables up to this release, inside the caller's transaction."""
     from alembic import command

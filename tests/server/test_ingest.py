@@ -12,13 +12,16 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Connection, select
+from sqlalchemy.exc import IntegrityError, OperationalError
 
+from protocol import frame as frames
 from protocol import messages
-from protocol.frame import Ack
+from protocol.frame import Ack, Refusal
 from protocol.messages import Fault, Heartbeat, Poke, Reply, Request
+from protocol.stream import REFUSALS, Sender
 from server import queries
 from server.ingest import Arrival, Ingest
-from server.store import content, down, stations, streams, watermarks
+from server.store import content, down, parts, stations, streams, watermarks
 from server.store import messages as raw_messages
 from server.store.schema import message as message_table
 from server.store.streams import Raced
@@ -138,6 +141,75 @@ class TestRaces:
         assert [kind for kind, *_ in line.rows()] == ["event", "event", "unknown", "heartbeat", "event"]
         after = line.put(CHECK_IN, first=4, station="st-2", stream="p")
         assert upto(line.ingest.take([after])) == {"st-2": 4}
+
+    def refuse(self, monkeypatch: pytest.MonkeyPatch, err: Exception) -> None:
+        """What this run says cannot be stored, neither as a frame nor message by message."""
+
+        def begin(conn: Connection, stream_id: int, new: parts.Part) -> None:
+            if new.run == "poison":
+                raise err
+            real(conn, stream_id, new)
+
+        real = parts.begin
+        monkeypatch.setattr(parts, "begin", begin)
+
+    @pytest.mark.parametrize(
+        "err", [OverflowError("too large"), ValueError("NUL"), IntegrityError("INSERT", (), Exception("no"))]
+    )
+    def test_a_frame_that_cannot_be_stored_at_all_is_answered_and_its_station_parks_that_message(
+        self, line: Line, monkeypatch: pytest.MonkeyPatch, err: Exception
+    ) -> None:
+        self.refuse(monkeypatch, err)
+        sender, parked = Sender(), []
+        sender.stored(4)
+        sender.connected()
+        runs = ["r1", "poison", "r2", "r2"]  # of each message
+        for now in range(0, 100_000, 1000):
+            if (first := sender.due(now)) is None:
+                continue
+            run, prior = runs[first - 1], runs[first - 2] if first > 1 else ""
+            last = first if sender.alone or first < 3 else 4
+            arrival = line.put(*[CHECK_IN] * (last - first + 1), first=first, run=run, prior=prior)
+            outcome = line.ingest.take([arrival, line.put(CHECK_IN, station="st-2", stream="p")])
+            assert upto(outcome)["st-2"] == 1
+            sender.sent(last, now, run)
+            refusal = outcome.refused.get("st-1")
+            if refusal is None:
+                ack = outcome.acks["st-1", "s"]
+                sender.acknowledged(ack.upto, now, ack.of, ack.run, ack.fork)
+                continue
+            assert refusal == Refusal("store", frames.digest(arrival.payload))
+            assert "st-1" not in upto(outcome)
+            if (number := sender.refused(last, run)) is not None:
+                parked.append(number)
+                runs[number - 1] = "r1"  # what takes its place can be stored
+        assert parked == [2]
+        assert sender.acked == 4
+        assert line.refused()["store", "st-1"] >= REFUSALS
+        assert len(line.rows()) == 5
+
+    @pytest.mark.parametrize("err", [KeyError("a fault of ours"), AssertionError(), RuntimeError()])
+    def test_a_frame_that_a_fault_of_ours_keeps_out_is_counted_and_not_refused(
+        self, line: Line, monkeypatch: pytest.MonkeyPatch, err: Exception
+    ) -> None:
+        with monkeypatch.context() as broken:
+            self.refuse(broken, err)
+            outcome = line.ingest.take([line.put(CHECK_IN, run="poison"), Arrival("st-2", b"{", NOW)])
+        assert outcome.refused.keys() == {"st-2"}
+        assert not outcome.acks
+        assert line.refused()["store", "st-1"] == 1
+        assert upto(line.ingest.take([line.put(CHECK_IN, run="poison")])) == {"st-1": 1}
+
+    @pytest.mark.parametrize(
+        "err", [OperationalError("INSERT", (), Exception("disk full")), MemoryError(), OSError(28, "full")]
+    )
+    def test_a_database_in_trouble_refuses_nobody(
+        self, line: Line, monkeypatch: pytest.MonkeyPatch, err: Exception
+    ) -> None:
+        self.refuse(monkeypatch, err)
+        with pytest.raises(type(err)):
+            line.ingest.take([line.put(CHECK_IN, run="poison")])
+        assert line.refused() == {}
 
     def test_a_number_too_large_for_the_database_is_kept_as_unknown(self, line: Line) -> None:
         huge = b'{"t":"heartbeat","up":-%d}' % 2**70
