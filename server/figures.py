@@ -195,9 +195,8 @@ class StreamLine(msgspec.Struct, frozen=True):
 
 
 class Clocks(msgspec.Struct, frozen=True):
-    """Messages that arrived on the day by their time: the station's own, corrected, or not to be told."""
+    """Messages that arrived on the day by a wrong clock: their time was corrected, or is not to be told."""
 
-    ok: int
     corrected: int
     unsure: int
 

@@ -170,6 +170,14 @@ message = Table(
         sqlite_where=text("kind = 'request'"),
         postgresql_where=text("kind = 'request'"),
     ),
+    # Nor need those whose clock was wrong be sought among all that came on a day.
+    Index(
+        "ix_message_clock",
+        "stream",
+        "received_at",
+        sqlite_where=text("clock <> 'ok'"),
+        postgresql_where=text("clock <> 'ok'"),
+    ),
 )
 
 lost = Table(

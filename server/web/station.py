@@ -9,6 +9,7 @@ from sqlalchemy import Connection
 
 from server import queries
 from server.figures import GapLine, StationDay
+from server.queries import HOUR_MS
 from server.store.clones import SHORT
 from server.store.gaps import CLONE
 from server.web.cards import Card
@@ -122,13 +123,19 @@ def _cards(site: Site, found: StationDay, today: bool, tr: Words) -> Iterator[Ca
     heard = moment(site, line.seen_at, found.now) if line.seen_at else tr("none_yet")
     at_all = "lost" if line.lost else "online" if line.online else "offline"
     yield Card("heard", heard, lines=(tr(f"state.{at_all}"),) if line.claimed else ())
-    ok, corrected, unsure = found.clocks.ok, found.clocks.corrected, found.clocks.unsure
-    clock = tr("clock.right") if not corrected + unsure else tr("clock.wrong")
-    if not ok + corrected + unsure:
-        clock = tr("none_yet")
-    split = tr("clock.split", ok=f"{ok:,}", corrected=f"{corrected:,}", unsure=f"{unsure:,}")
-    yield Card("clock", clock, lines=(split,) if ok + corrected + unsure else ())
+    corrected, unsure = found.clocks.corrected, found.clocks.unsure
+    if corrected + unsure:
+        split = tr("clock.split", corrected=f"{corrected:,}", unsure=f"{unsure:,}")
+        yield Card("clock", tr("clock.wrong"), lines=(split,))
+    else:
+        yield Card("clock", tr("clock.right" if _spoke(found) else "none_yet"))
     yield Card("version", line.version or tr("none_yet"))
+
+
+def _spoke(found: StationDay) -> bool:
+    """Whether one of its streams goes from before the day's end to after its beginning."""
+    start, end = found.hours[0].start, found.hours[-1].start + HOUR_MS
+    return any(each.upto and each.first_at < end and each.heard_at >= start for each in found.streams)
 
 
 def _midday(found: StationDay) -> int:

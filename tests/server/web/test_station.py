@@ -1,16 +1,18 @@
 """A station's page and its API: what is there, what is missing and why, and who speaks with its name."""
 
 import re
+from datetime import datetime
 
 import msgspec
 import pytest
 from fastapi.testclient import TestClient
-from sqlalchemy import insert
+from sqlalchemy import event, insert
 
 from protocol import frame as frames
 from protocol import messages
 from protocol.frame import Frame
 from protocol.messages import Event, Heartbeat, Loss, Message
+from server import queries
 from server.downlink import Downlink
 from server.ingest import Arrival, Ingest
 from server.store import clones, gaps, refusals, stations, streams
@@ -18,7 +20,7 @@ from server.store.clones import Machine
 from server.store.refusals import Tally
 from server.store.schema import part
 from tests.server.web.test_overview import MINUTE, cards, rows
-from tests.server.web.town import DAY, HOUR, Town
+from tests.server.web.town import DAY, HOUR, ZONE, Town
 
 #: What the collector refuses, and why.
 REASONS = ["size", "gzip", "json", "version", "range", "unknown_message", "undeclared_event", "wrong_way"]
@@ -214,19 +216,40 @@ def test_everything_turned_away_is_said_in_a_plain_sentence_and_never_as_bytes(
 
 def test_clocks_streams_and_runs_of_the_day_are_told(browser: TestClient, town: Town, east: Station) -> None:
     east.say(east.check_in(town.hour(8)), east.check_in(town.hour(9)))
+    assert cards(browser.get("/stations/east").text)["站上的钟"] == ["准"]
     east.say(msgspec.structs.replace(east.check_in(town.hour(9)), at=0))
     east.say(msgspec.structs.replace(east.check_in(0), up=town.now() + DAY))
     with town.store.write() as conn:
         cursor = streams.begin(conn, "east", "older", 0, town.hour(1))
         conn.execute(insert(part).values(stream=cursor.id, first=1, run="run-9", boot="b", at=town.hour(1)))
     found = browser.get("/api/v1/stations/east").json()
-    assert found["clocks"] == {"ok": 2, "corrected": 1, "unsure": 1}
+    assert found["clocks"] == {"corrected": 1, "unsure": 1}
     assert {each["name"]: each["upto"] for each in found["streams"]} == {"s": 4, "older": 0}
     assert {run["run"] for each in found["streams"] for run in each["runs"]} == {"r1", "run-9"}
-    assert browser.get("/api/v1/stations/east?day=2026-11-20").json()["clocks"]["ok"] == 0
+    assert browser.get("/api/v1/stations/east?day=2026-11-20").json()["clocks"]["unsure"] == 0
+    assert cards(browser.get("/stations/east?day=2026-11-20").text)["站上的钟"] == ["—"]
     page = browser.get("/stations/east").text
-    assert cards(page)["站上的钟"] == ["有时不准", "准 2 条 · 已改正 1 条 · 说不准 1 条"]
+    assert cards(page)["站上的钟"] == ["有时不准", "已改正 1 条 · 说不准 1 条"]
     assert "run-9 · 01:00" in page
+
+
+def test_wrong_clocks_are_counted_without_a_look_at_all_messages(town: Town, east: Station) -> None:
+    asked: list[tuple[str, object]] = []
+
+    def note(_conn: object, _cursor: object, statement: str, given: object, *_: object) -> None:
+        asked.append((statement, given))
+
+    event.listen(town.store.engine, "before_cursor_execute", note)
+    with town.store.read() as conn:
+        queries.station_day(
+            conn, town.manifests, "east", datetime.fromtimestamp(town.at / 1000, ZONE).date(), town.at
+        )
+        told = [each for each in asked if "FROM message" in each[0]]
+        assert told
+        for statement, given in told:
+            plan = conn.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", given).all()
+            assert any("ix_message_clock" in str(row) for row in plan), plan
+            assert not any("SCAN message" in str(row) for row in plan), plan
 
 
 def test_plugin_failures_of_the_day_are_told(browser: TestClient, town: Town, east: Station) -> None:
