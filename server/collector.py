@@ -20,6 +20,7 @@ from protocol import frame as frames
 from protocol import topics
 from protocol.errors import TopicError
 from protocol.frame import MAX_NUMBER, MAX_WIRE
+from protocol.stream import WINDOW
 from server import crash_points
 from server.batch import Outcome
 from server.broker import Access
@@ -102,6 +103,8 @@ class Collector:
         self._ingest = ingest(self._downlink)
         self._queue: queue.SimpleQueue[_Item] = queue.SimpleQueue()
         self._put = self._taken = 0  # bytes; each written by one thread
+        self._came: dict[str, int] = {}  # frames of each station, queued and taken; the same
+        self._read: dict[str, int] = {}
         self._dropped = 0
         self._seen: dict[str, int] = {}
         self._next: dict[str, float] = {}  # when what is due by time is due (monotonic s)
@@ -183,10 +186,14 @@ class Collector:
                 log.warning("Station %s says an unreadable state", station)
             return
         size = min(len(message.payload), MAX_WIRE + 1)
-        if self._put - self._taken > WAITING_BYTES:
+        waiting, came = self._put - self._taken, self._came.get(station, 0)
+        if waiting > WAITING_BYTES:
             self._dropped += 1
             return
+        if waiting > BATCH_BYTES and came - self._read.get(station, 0) >= WINDOW:
+            return  # a sender has no more in flight: it repeats what waits here already
         self._put += size
+        self._came[station] = came + 1
         # Cut here, one byte beyond the limit: it is refused for its size, and held no longer.
         digest = frames.digest(bytes(message.payload)) if size > MAX_WIRE else ""
         self._queue.put(Arrival(station, bytes(message.payload[:size]), self._wall_ms(), digest))
@@ -267,6 +274,7 @@ class Collector:
                 items.append(item)
                 if isinstance(item, Arrival):
                     size += len(item.payload)
+                    self._read[item.station] = self._read.get(item.station, 0) + 1
                 if len(items) >= BATCH_FRAMES or size >= BATCH_BYTES:
                     break
                 item = self._queue.get_nowait()

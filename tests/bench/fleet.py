@@ -15,7 +15,7 @@ from tests.bench.measure import Figure
 
 STATIONS = 2600
 MESSAGES = 250
-SECONDS = 150.0
+SECONDS = 110.0
 
 
 def run() -> list[Figure]:
