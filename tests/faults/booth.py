@@ -49,6 +49,8 @@ class Booth:
         self._honest = True
         self.back: list[float] = []
         self.problems: list[str] = []
+        #: Visits that ended otherwise than they should, although nobody killed the screen.
+        self.stuck: list[str] = []
         self.kiosk: Kiosk | None = None
         self._rng = rng
         self._lock = threading.RLock()
@@ -225,15 +227,20 @@ class Booth:
 
     def _recover(self, err: KioskFailed) -> None:
         died = self._killed_at is not None
+        if not died and not isinstance(err, KioskReplaced):
+            # Nobody killed it, and yet a visitor did not get on.
+            self.stuck.append(f"{str(err).splitlines()[0]}, but {self._seen()}")
         try:
             self.go_home()
         except KioskFailed as worse:
             self.problems.append(str(worse).splitlines()[0])
             self.kill_all()
-        else:
-            if not died and not isinstance(err, KioskReplaced):
-                # Nobody killed it, and yet a visit got stuck.
-                self.problems.append(f"{self.id}: {str(err).splitlines()[0]}")
+
+    def _seen(self) -> str:
+        try:
+            return ", ".join(self._living().names())
+        except KioskFailed:
+            return "the screen died"
 
     def _step_home(self) -> None:
         if self.kiosk is None or self.kiosk.process.poll() is not None:

@@ -24,6 +24,8 @@ class Report:
     problems: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     measured: dict[str, float] = field(default_factory=dict)
+    #: Visits that ended otherwise than they should: what was looked for, and what was there.
+    stuck: list[str] = field(default_factory=list)
     seconds: float = 0.0
     skipped: str = ""
 
@@ -52,6 +54,7 @@ class Report:
         ]
         extras = [f"{self.invented} invented"] if self.invented else []
         extras += [f"{self.declared} declared lost"] if self.declared else []
+        extras += [f"{len(self.stuck)} stuck"] if self.stuck else []
         return "   ".join([*cells, *extras, *self.notes, self.verdict])
 
     @classmethod

@@ -42,6 +42,7 @@ T = TypeVar("T")
 DRAIN: Final = 90.0  # s
 SETTLE: Final = 20.0  # s for answers, figures and pages to follow
 BACK: Final = 10.0  # s in which the screen is back after a kill ...
+STUCK: Final = 3  # visits in one row that may get stuck on a machine that does much else
 CROWDED: Final = 2.5  # ... unless more processes than this wait for each processor
 
 
@@ -258,7 +259,10 @@ class Town:
         back = [seconds for booth in self.stations for seconds in booth.back]
         for booth in self.stations:
             report.problems += booth.problems
-            booth.problems, booth.back = [], []
+            report.stuck += booth.stuck
+            booth.problems, booth.back, booth.stuck = [], [], []
+        if len(report.stuck) > STUCK:
+            report.problems.append(f"{len(report.stuck)} visitors got stuck, such as: {report.stuck[0]}")
         if back:
             report.measured["screen_back_s"] = round(max(back), 2)
             report.notes.append(f"screen back <= {max(back):.1f} s")
