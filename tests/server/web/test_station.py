@@ -20,19 +20,10 @@ from server.store.clones import Machine
 from server.store.refusals import Tally
 from server.store.schema import part
 from tests.server.web.test_overview import MINUTE, cards, rows
+from tests.server.web.test_strings import refused
 from tests.server.web.town import DAY, HOUR, ZONE, Town
 
-#: What the collector refuses, and why.
-REASONS = ["size", "gzip", "json", "version", "range", "unknown_message", "undeclared_event", "wrong_way"]
-REASONS += [
-    "foreign_stream",
-    "clone",
-    "forked",
-    "store",
-    "undeclared_request",
-    "no_service",
-    "service_failed",
-]
+REASONS = sorted(refused())
 
 
 class Station:
