@@ -26,7 +26,9 @@ def main(argv: list[str] | None = None) -> int:
         return 2
     rows = [faults[name] for name in faults if name in wanted]
     seed = given.seed if given.seed is not None else random.randrange(2**32)
-    print(f"{len(rows)} faults in about {given.seconds:.0f} s; SEED={seed} does the same again.", flush=True)
+    print(
+        f"{len(rows)} faults in about {given.seconds:.0f} s; SEED={seed} chooses the same again.", flush=True
+    )
     began, reports = time.monotonic(), []
     for report in side_by_side(rows, given.seconds, seed, given.keep):
         reports.append(report)

@@ -46,6 +46,8 @@ class Booth:
         self.heartbeat = setting.heartbeat
         #: Whether its wall clock was ever wrong: it may then have taken bookings to come for past ones.
         self.misled = False
+        #: Requests that it lost while it was misled.
+        self.forgiven: set[str] = set()
         self._honest = True
         self.back: list[float] = []
         self.problems: list[str] = []

@@ -31,6 +31,7 @@ def run(town: Town, seconds: float, rng: Random) -> Report:
         measured={"backlog": BACKLOG, "backlog_drained_s": round(drained, 2), "let_go": let_go},
         problems=problems,
     )
+    report.lossy = True
     if report.declared != let_go:
         report.problems.append(f"{let_go} messages were let go, {report.declared} are known to be lost")
     return report

@@ -75,6 +75,12 @@ class Centre:
         return self._process is not None and self._process.poll() is None
 
     @property
+    def ended_by(self) -> int | None:
+        """The signal that ended it; None while it lives, and if it ended by itself."""
+        status = self._process.poll() if self._process is not None else None
+        return -status if status is not None and status < 0 else None
+
+    @property
     def pid(self) -> int | None:
         return self._process.pid if self._process is not None and self.alive else None
 

@@ -49,7 +49,7 @@ def _alone(town: Town, crash: dict[str, str]) -> bool:
             town.centre.kill()
             return False
         time.sleep(0.05)
-    return True
+    return town.centre.ended_by == signal.SIGKILL
 
 
 def _beside(town: Town, crash: dict[str, str]) -> bool:

@@ -45,8 +45,8 @@ def told(town: Town, booth: Booth, since: int) -> bool:
     with accounts.looking(town.centre.database) as db:
         found = db.execute(
             "SELECT count(*) FROM gap WHERE station = ? AND at >= ?"
-            " AND why IN ('damaged', 'lost', 'new_stream')",
-            [booth.id, since],
+            " AND since <= ? AND until >= ? AND why IN ('damaged', 'lost', 'new_stream')",
+            [booth.id, since, time.time_ns() // 1_000_000, since],
         ).fetchone()
     return bool(found[0])
 
@@ -73,13 +73,15 @@ def run(town: Town, seconds: float, rng: random.Random) -> Report:
         times += 1
     problems += [f"{kind}: the screen was back after {s:.1f} s only" for kind, s in backs.items() if s > BACK]
     slowest = max(backs.values())
-    return town.settle(
+    report = town.settle(
         "damages",
         times,
         notes=[f"screen back <= {slowest:.1f} s"],
         measured={f"back_{kind}_s": round(s, 2) for kind, s in backs.items()},
         problems=problems,
     )
+    report.lossy = True
+    return report
 
 
 def _until_told(town: Town, booth: Booth, since: int) -> bool:

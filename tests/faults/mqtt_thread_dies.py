@@ -65,12 +65,10 @@ def run(town: Town, seconds: float, rng: random.Random) -> Report:
         slowest = max(slowest, at_the_station(town), at_headquarters(town, word))
         times += 2
     problems = [] if slowest <= REBUILT else [f"the line was back after {slowest:.0f} s only"]
-    report = town.settle(
+    return town.settle(
         "threads",
         times,
         notes=[f"line back <= {slowest:.1f} s"],
         measured={"line_back_s": round(slowest, 1)},
         problems=problems,
     )
-    report.actions += 3 * times // 2
-    return report

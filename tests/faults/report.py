@@ -8,9 +8,9 @@ from typing import Any
 class Report:
     """`injected` times `what`; `actions` that screens showed as done; `problems` in sentences, if any.
 
-    `declared`: messages that will never arrive and that headquarters knows of, by number. `measured` are
-    numbers worth knowing (s, ms, counts), `notes` words for the line. `skipped` says why a fault could not be
-    injected here, which is never counted as passed.
+    `declared`: messages that will never arrive and that headquarters knows of, by number; only a row that
+    destroys them, `lossy`, may have any. `measured` are numbers worth knowing (s, ms, counts), `notes` words
+    for the line. `skipped` says why a fault could not be injected here, which is never counted as passed.
     """
 
     name: str
@@ -21,6 +21,7 @@ class Report:
     doubled: int = 0
     invented: int = 0
     declared: int = 0
+    lossy: bool = False
     problems: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     measured: dict[str, float] = field(default_factory=dict)
@@ -33,6 +34,7 @@ class Report:
     def ok(self) -> bool:
         """Whether the fault was injected and nothing differs."""
         faultless = not (self.problems or self.lost or self.doubled or self.invented)
+        faultless = faultless and (self.lossy or not self.declared)
         return faultless and self.injected > 0 and not self.skipped
 
     @property

@@ -39,7 +39,6 @@ class Shortage:
     booking_says: int = 0
     said: int = 0
     fills: int = 0
-    actions: int = 0
     problems: list[str] = field(default_factory=list)
 
     @property
@@ -65,7 +64,6 @@ class Shortage:
             self.problems.append("the screen says signed in, and nothing is stored")
         self.kiosk.tap(name="shell.finish")
         self.said += self.check_in_says
-        self.actions += 1
         return stored
 
     def book(self) -> bool:
@@ -88,7 +86,6 @@ class Shortage:
         stored = len(self.booth.ledger) > before
         kiosk.tap(name="shell.finish")
         self.said += self.booking_says
-        self.actions += 1
         return stored
 
     def measure(self) -> None:
@@ -202,14 +199,12 @@ def _run(shortage: Shortage, seconds: float) -> Report:
             shortage.await_told()
         if slowest > BACK:
             shortage.problems.append(f"on a full disk the screen was back after {slowest:.1f} s only")
-        report = town.settle(
+        return town.settle(
             "full disks",
             shortage.fills,
             notes=[f"{shortage.lost} not stored, all told"],
             measured={"screen_back_s": round(slowest, 2), "not_stored": float(shortage.lost)},
             problems=shortage.problems,
         )
-        report.actions += shortage.actions
-        return report
     finally:
         booth.stop()

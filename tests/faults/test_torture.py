@@ -11,7 +11,7 @@ FAULTS = registry.load()
 
 #: Rows in towns of their own, and which tests show the same in the small; `make torture` runs them all.
 ELSEWHERE = {
-    "disk_cloned": "tests/protocol/test_stream_machine.py",
+    "disk_cloned": "tests/protocol/test_copies_machine.py",
     "fleet_returns": "tests/server/test_simulate.py",
     "mqtt_thread_dies": "tests/kiosk/test_link.py",
     "plugin_hostile": "tests/kiosk/test_supervisor.py",

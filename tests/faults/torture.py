@@ -60,10 +60,12 @@ def _column(names: Sequence[str], seconds: float, seed: int, keep: Path | None) 
 
 def _listen(child: "subprocess.Popen[str]", said: "queue.SimpleQueue[Report | None]") -> None:
     assert child.stdout is not None
-    with child.stdout:
-        for line in child.stdout:
-            said.put(Report.read(json.loads(line)))
-    said.put(None)
+    try:
+        with child.stdout:
+            for line in child.stdout:
+                said.put(Report.read(json.loads(line)))
+    finally:
+        said.put(None)
 
 
 def _processor_seconds() -> float:

@@ -17,7 +17,7 @@ class Watch:
     """A thread of its own. `looks` counts how often it could look."""
 
     def __init__(self, centre: Centre, booths: Sequence[Booth]) -> None:
-        self.looks = 0
+        self.looks = self._taken = 0
         self._centre, self._booths = centre, booths
         self._problems: list[str] = []
         self._closing = threading.Event()
@@ -32,9 +32,11 @@ class Watch:
             self._thread.join(30)
 
     def take(self) -> list[str]:
-        """What was wrong since the last call."""
+        """What was wrong since the last call; that nothing could be looked at is wrong too."""
         found, self._problems = self._problems, []
-        return sorted(set(found))
+        blind = [] if self.looks > self._taken else ["nobody looked at what headquarters calls complete"]
+        self._taken = self.looks
+        return [*sorted(set(found)), *blind]
 
     def look(self) -> None:
         """One look; what cannot be read at this moment is looked at next time."""
