@@ -16,6 +16,7 @@ from server.broker.mosquitto import MosquittoBroker
 from server.collector import Collector
 from server.store import Store, content, presence, refusals, rollups, stations, streams
 from server.store.stations import Claimed
+from tests.server import ground
 from tests.server.station_client import StationClient, wall_ms
 
 Kind = Literal["nats", "mosquitto"]
@@ -31,6 +32,7 @@ class Office:
         self._mosquitto: subprocess.Popen[bytes] | None = None
         self.port = free_port()
         self.options = Options(data=folder / "hq", http_port=0, mqtt_port=self.port)
+        ground.lay(self.options.data)
         if kind == "mosquitto":
             self._start_mosquitto()
         self.hq = self._open()

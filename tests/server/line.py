@@ -1,5 +1,6 @@
 """Headquarters' store and ingest without a broker between, and frames put in by hand."""
 
+from functools import cache
 from pathlib import Path
 
 import msgspec
@@ -8,14 +9,16 @@ from sqlalchemy import select
 from protocol import frame as frames
 from protocol import messages
 from protocol.frame import Ack, Frame
+from protocol.manifest import Manifest
 from protocol.messages import Event, Message, Reply
 from server.batch import Outcome
 from server.downlink import Downlink
 from server.ingest import Arrival, Ingest
 from server.manifests import read_all
-from server.store import Store, gaps, refusals, rollups, stations
+from server.store import Store, gaps, refusals, rollups
 from server.store.gaps import Gap
 from server.store.schema import message as message_table
+from tests.server import ground
 
 NOW = 1_800_000_000_000
 CHECK_IN = Event(plugin="check_in", name="checked_in", d={"trade": "courier", "method": "tap"})
@@ -25,12 +28,11 @@ class Line:
     """A store, its ingest, and frames put in by hand."""
 
     def __init__(self, folder: Path, stations_too: bool = True) -> None:
+        if stations_too:
+            ground.lay(folder, "st-1", "st-2", at=NOW - 1000)
         self.store = Store(folder)
-        self.manifests, _ = read_all()
+        self.manifests = dict(_manifests())
         self.sent: list[tuple[str, Frame]] = []
-        for name in ("st-1", "st-2") if stations_too else ():
-            with self.store.write() as conn:
-                stations.claim(conn, stations.add(conn, name, name=name, now=NOW - 1000), NOW - 1000)
         self.restart()
 
     def another(self) -> Ingest:
@@ -80,6 +82,11 @@ class Line:
     def gaps(self, station: str = "st-1") -> list[Gap]:
         with self.store.read() as conn:
             return gaps.between(conn, 0, 2 * NOW).get(station, [])
+
+
+@cache
+def _manifests() -> dict[str, Manifest]:
+    return read_all()[0]
 
 
 def upto(outcome: Outcome) -> dict[str, int]:

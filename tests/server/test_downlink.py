@@ -12,7 +12,8 @@ from protocol.frame import Ack, Frame
 from protocol.messages import Poke
 from protocol.stream import Acceptance, Fork, Receiver
 from server.downlink import Downlink
-from server.store import Store, down, stations
+from server.store import Store, down
+from tests.server import ground
 
 NOW = 1_800_000_000_000
 
@@ -82,16 +83,9 @@ class Voices:
             return down.head(conn, "st-1")
 
 
-def claim(folder: Path) -> None:
-    store = Store(folder)
-    with store.write() as conn:
-        stations.claim(conn, stations.add(conn, "st-1", name="x", now=NOW), NOW)
-    store.close()
-
-
 @pytest.fixture
 def two(tmp_path: Path) -> Iterator[Voices]:
-    claim(tmp_path / "hq")
+    ground.lay(tmp_path / "hq", "st-1", at=NOW)
     voices = Voices(tmp_path / "hq", 2)
     yield voices
     voices.store.close()
@@ -167,7 +161,7 @@ def test_a_frame_holds_messages_of_one_run_and_names_the_run_before(two: Voices)
 def test_what_is_said_after_a_restore_arrives_once_whoever_speaks_first(
     tmp_path: Path, station_first: bool, said: int
 ) -> None:
-    claim(tmp_path / "hq")
+    ground.lay(tmp_path / "hq", "st-1", at=NOW)
     before = Voices(tmp_path / "hq", 1)
     before.say(0, "kept")
     before.pump(0)

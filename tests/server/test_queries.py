@@ -12,6 +12,7 @@ from server.figures import Overview
 from server.manifests import read_all
 from server.store import Store, gaps, presence, rollups, stations, streams, watermarks
 from server.store.presence import Presence
+from tests.server import ground
 
 DAY = date(2026, 11, 23)
 HOUR = 3600 * 1000
@@ -26,6 +27,7 @@ NOW = ms("10:20")
 
 class Town:
     def __init__(self, folder: Path) -> None:
+        ground.lay(folder)
         self.store = Store(folder)
         self.manifests, _ = read_all()
 

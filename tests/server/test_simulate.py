@@ -4,6 +4,7 @@ import json
 import random
 import socket
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -79,7 +80,7 @@ class TestItSeesADifference:
     @pytest.fixture
     def spoilt(
         self, nats_office: Office, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-    ):  # type: ignore[no-untyped-def]
+    ) -> Callable[..., str]:
         from server.simulate import reckoning
 
         honest = reckoning.differences

@@ -14,6 +14,7 @@ from server.manifests import read_all
 from server.services import Order, booking
 from server.store import Store, content, keys, stations
 from server.store.schema import booking as table
+from tests.server import ground
 
 SLOTS = "legal_aid.slots"
 NOW = int(datetime.fromisoformat("2026-11-23T08:00:00+08:00").timestamp() * 1000)
@@ -23,6 +24,7 @@ class Desk:
     """A store with a rota of slots, and requests put to it."""
 
     def __init__(self, folder: Path) -> None:
+        ground.lay(folder)
         self.store = Store(folder)
         self.manifests = read_all()[0]
         self.manifest = self.manifests["legal_aid"]

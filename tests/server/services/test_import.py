@@ -12,6 +12,7 @@ from server.errors import NotFound, Refused
 from server.manifests import read_all
 from server.services.content import Report, import_file
 from server.store import Store, content, media
+from tests.server import ground
 
 HEAD = "job_id,title,company,trade,area,pay_min,pay_max,shift,kind,posted,expires,phone,detail"
 GOOD = "J1,骑手,外卖站,delivery,城东,6000,9000,flexible,full_time,2026-11-01,2026-12-31,0572-1,包住"
@@ -20,6 +21,7 @@ GOOD = "J1,骑手,外卖站,delivery,城东,6000,9000,flexible,full_time,2026-11
 class Desk:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        ground.lay(folder / "hq")
         self.store = Store(folder / "hq")
         self.manifests, _ = read_all()
 

@@ -16,6 +16,7 @@ from server.services import rota
 from server.services.rota import Change, Person, Rota, Rule, Slot
 from server.store import Store, content, stations
 from server.store.schema import booking
+from tests.server import ground
 
 MONDAY = date(2026, 11, 23)
 NOW = int(datetime.fromisoformat("2026-11-23T08:00:00+08:00").timestamp() * 1000)
@@ -137,6 +138,7 @@ class TestKept:
 
     @pytest.fixture
     def store(self, tmp_path: Path, manifests: dict[str, Manifest]) -> Iterator[Store]:
+        ground.lay(tmp_path)
         store = Store(tmp_path)
         with store.write() as conn:
             stations.add(conn, "st-1", name="x", now=NOW)

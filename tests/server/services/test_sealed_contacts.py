@@ -23,6 +23,7 @@ from server.store import Store, content, stations
 from server.store.messages import DAY_MS
 from server.store.schema import booking as table
 from server.store.schema import message, request
+from tests.server import ground
 
 NOW = int(datetime.fromisoformat("2026-11-23T08:00:00+08:00").timestamp() * 1000)
 SLOT = {"date": "2026-11-23", "start": "09:00", "minutes": 30, "person": "1 号律师", "role": "lawyer"}
@@ -33,6 +34,7 @@ class Office:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        ground.lay(folder)
         self.store = Store(folder)
         self.manifests, _ = read_all()
         with self.store.write() as conn:

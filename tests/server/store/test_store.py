@@ -30,6 +30,7 @@ from server.services import booking
 from server.store import Store, audit, content, media, offices, schema, sessions, stations, users
 from server.store.engine import MIGRATIONS
 from server.store.schema import metadata
+from tests.server import ground
 
 NOW = 1_800_000_000_000
 DAY = 24 * 3600 * 1000
@@ -39,6 +40,7 @@ NUMBERS = count()
 
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[Store]:
+    ground.lay(tmp_path / "hq")
     store = Store(tmp_path / "hq")
     yield store
     store.close()

@@ -2,6 +2,7 @@
 
 import re
 from datetime import datetime
+from typing import Any
 
 import msgspec
 import pytest
@@ -225,9 +226,9 @@ def test_clocks_streams_and_runs_of_the_day_are_told(browser: TestClient, town: 
 
 
 def test_wrong_clocks_are_counted_without_a_look_at_all_messages(town: Town, east: Station) -> None:
-    asked: list[tuple[str, object]] = []
+    asked: list[tuple[str, Any]] = []
 
-    def note(_conn: object, _cursor: object, statement: str, given: object, *_: object) -> None:
+    def note(_conn: object, _cursor: object, statement: str, given: Any, *_: object) -> None:
         asked.append((statement, given))
 
     event.listen(town.store.engine, "before_cursor_execute", note)
