@@ -23,13 +23,38 @@ RETRY: Final = 5.0  # s between attempts to make a file that could not be made
 
 
 class Missing(msgspec.Struct, frozen=True):
-    """`n` messages (0: nobody knows) of `since` to `until`, ms, that will never arrive, and `why`."""
+    """`n` messages (0: nobody knows) of `since` to `until`, ms, that will never arrive, and `why`.
+
+    `up` is what the monotonic clock of the machine's run `boot` showed at `until`; without `boot` nobody knows.
+    """
 
     id: str
     why: str
     n: int
     since: int
     until: int
+    boot: str = ""
+    up: int = 0
+
+    def seen_at(self, wall: int, boot: str, up: int) -> "Missing":
+        """The same by a wall clock that shows `wall` when the monotonic clock of `boot` shows `up`, all ms.
+
+        What another run of the machine measured stays as it is: nobody knows how wrong its clock was.
+        """
+        if not self.boot or self.boot != boot:
+            return self
+        shift = (wall - up) - (self.until - self.up)
+        return msgspec.structs.replace(self, since=self.since + shift, until=self.until + shift)
+
+    def and_then(self, newer: "Missing") -> "Missing":
+        """Both as one, under the newer one's id and by its clock."""
+        before = self.seen_at(newer.until, newer.boot, newer.up)
+        since, until = min(before.since, newer.since), max(before.until, newer.until)
+        if self.boot != newer.boot:
+            # Of another run of the machine, perhaps with a wrong clock: the beginning is not known.
+            since, until = 0, newer.until
+        n = self.n + newer.n if self.n and newer.n else 0
+        return msgspec.structs.replace(newer, n=n, since=since, until=until)
 
 
 class Facts(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -91,13 +116,7 @@ class Tally:
         with self._lock:
             known = {each.why: each for each in self.read().missing}
             if (before := known.get(missing.why)) is not None:
-                missing = Missing(
-                    before.id,
-                    before.why,
-                    before.n + missing.n if before.n and missing.n else 0,
-                    min(before.since, missing.since),
-                    max(before.until, missing.until),
-                )
+                missing = before.and_then(missing)
             known[missing.why] = missing
             self.keep(missing=tuple(known.values()))
 

@@ -38,9 +38,26 @@ def test_what_is_missing_for_one_reason_is_one(path: Path) -> None:
     tally.miss(Missing("y", "damaged", 0, 50, 150))
     tally.miss(Missing("z", "disk", 2, 120, 130))
     assert Tally(path).read().missing == (
-        Missing("x", "disk", 3, 100, 130),
+        Missing("z", "disk", 3, 100, 130),
         Missing("y", "damaged", 0, 50, 150),
     )
+
+
+def test_what_is_missing_is_told_by_the_clock_as_it_shows_now() -> None:
+    before = Missing("x", "disk", 1, 100, 300, "b1", 1300)
+    assert before.seen_at(9_000_000, "b1", 2000) == Missing("x", "disk", 1, 8_999_100, 8_999_300, "b1", 1300)
+    assert before.seen_at(9_000_000, "b2", 2000) == before
+
+
+def test_what_is_missing_before_and_after_the_clock_was_set_right_is_one_by_the_right_clock(
+    path: Path,
+) -> None:
+    tally = Tally(path)
+    tally.miss(Missing("x", "disk", 1, 100, 100, "b1", 1000))
+    tally.miss(Missing("y", "disk", 1, 9_000_000, 9_000_000, "b1", 3000))
+    assert tally.read().missing == (Missing("y", "disk", 2, 8_998_000, 9_000_000, "b1", 3000),)
+    tally.miss(Missing("z", "disk", 1, 9_500_000, 9_500_000, "b2", 5))
+    assert tally.read().missing == (Missing("z", "disk", 3, 0, 9_500_000, "b2", 5),)
 
 
 @given(at=st.integers(0, 2 * SLOT - 1), size=st.integers(1, SLOT), byte=st.integers(0, 255))
