@@ -18,6 +18,7 @@ from typing import Final
 WINDOW: Final = 4  # frames in flight at most
 RETRY_MIN: Final = 5.0  # s
 RETRY_MAX: Final = 60.0  # s
+REMEMBERED: Final = 4 * WINDOW  # frames whose answer still counts when they were given up as lost
 REFUSALS: Final = 3  # of a message sent alone, until it is set aside
 _DOUBLINGS: Final = 4  # of RETRY_MIN until RETRY_MAX is passed; unbounded, 2.0**n overflows after a night
 
@@ -126,6 +127,7 @@ class Sender:
     _next: int = field(init=False)
     _window: int = field(init=False, default=1)
     _flying: deque[Part] = field(init=False, default_factory=deque)  # last number and run of each frame
+    _sent: deque[Part] = field(init=False)  # and of those that left before, for answers that come late
     _deadline: float = field(init=False, default=0.0)
     _attempt: int = field(init=False, default=0)
     _rewound: bool = field(init=False, default=False)
@@ -134,6 +136,7 @@ class Sender:
 
     def __post_init__(self) -> None:
         self._next = self.acked + 1
+        self._sent = deque(maxlen=REMEMBERED)
 
     @property
     def pending(self) -> int:
@@ -176,7 +179,7 @@ class Sender:
         if not of and upto > self.last:
             return Heard.BEYOND
         if of and upto >= of:
-            if (of, run) not in self._flying:
+            if (of, run) not in self._sent:
                 return Heard.STRANGE
             upto = of
         if upto < self.acked:
@@ -226,6 +229,7 @@ class Sender:
             spread = min(RETRY_MAX, RETRY_MIN * 2.0**self._attempt) - RETRY_MIN
             self._deadline = now + RETRY_MIN + spread * self.random()
         self._flying.append((last, run))
+        self._sent.append((last, run))
         self._next = last + 1
 
     def wakes(self) -> float | None:
@@ -234,7 +238,9 @@ class Sender:
 
     def _own(self, upto: int, now: float) -> None:
         self.acked = upto
-        self._attempt = self._refusals = 0
+        # Not to 0 at once: a receiver that is slow to answer would get everything again and again.
+        self._attempt = max(0, self._attempt - 1)
+        self._refusals = 0
         self._rewound = False
         self._next = max(self._next, upto + 1)
         while self._flying and self._flying[0][0] <= upto:

@@ -237,3 +237,17 @@ def test_damage_on_the_way_sets_nothing_aside() -> None:
         sender.sent(number, 0.0, "a")
         sender.acknowledged(number, 0.0, of=number, run="a")
     assert sender.acked == 6
+
+
+def test_a_late_answer_counts_even_for_a_frame_that_was_given_up() -> None:
+    sender = Sender(last=1000)
+    for upto in (10, 20, 30, 40):
+        while (first := sender.due(0.0)) is not None:
+            sender.sent(first + 9, 0.0, "a")
+        assert sender.acknowledged(upto, 0.0, of=upto, run="a") is Heard.FINE
+    while (first := sender.due(0.0)) is not None:
+        sender.sent(first + 9, 0.0, "a")
+    assert sender.due(RETRY_MIN) == 41  # 41 to 80 are given up, and come late
+    sender.sent(50, RETRY_MIN, "a")
+    assert sender.acknowledged(80, RETRY_MIN, of=80, run="a") is Heard.FINE
+    assert sender.due(RETRY_MIN) == 81
