@@ -182,5 +182,14 @@ def expired(slot_date: date, today: date) -> bool:
     return today > slot_date + timedelta(days=KEPT_DAYS)
 
 
+def surely(today: date, rota: Iterable[Slot]) -> date | None:
+    """The day that it is at least, or None: a clock may be years ahead, and so counts only as far as the rota.
+
+    Headquarters' rota begins on the day on which it was made.
+    """
+    begins = min((slot.date for slot in rota), default=None)
+    return None if begins is None else min(today, begins)
+
+
 def _held(slot: Slot) -> Slot:
     return Slot(**{**vars(slot), "free": False})

@@ -150,7 +150,9 @@ class Store:
 
     def forget_old(self) -> None:
         """Delete the bookings whose slot has long passed."""
-        today = self._station.clock.today()
+        today = rules.surely(self._station.clock.today(), self._rota())
+        if today is None:
+            return
         old = [each.request for each in self._bookings.values() if rules.expired(each.slot.date, today)]
         for request in old:
             del self._bookings[request]

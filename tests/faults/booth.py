@@ -44,11 +44,8 @@ class Booth:
         self.arguments: list[str] = list(setting.arguments)
         self.plugins = setting.plugins
         self.heartbeat = setting.heartbeat
-        #: Whether its wall clock was ever wrong: it may then have taken bookings to come for past ones.
-        self.misled = False
-        #: Requests that it lost while it was misled.
-        self.forgiven: set[str] = set()
-        self._honest = True
+        #: False while its wall clock is wrong: times in its messages are then no measure.
+        self.honest = True
         self.back: list[float] = []
         self.problems: list[str] = []
         #: Visits that ended otherwise than they should, although nobody killed the screen.
@@ -67,15 +64,6 @@ class Booth:
     def actions(self) -> int:
         """How many messages its screen has shown as done."""
         return len(self.ledger)
-
-    @property
-    def honest(self) -> bool:
-        """False while its wall clock is wrong: times in its messages are then no measure."""
-        return self._honest
-
-    @honest.setter
-    def honest(self, honest: bool) -> None:
-        self._honest, self.misled = honest, self.misled or not honest
 
     @property
     def database(self) -> Path:

@@ -212,8 +212,6 @@ class Town:
         for differing in (verdict.lost, verdict.doubled, verdict.invented):
             report.problems += sorted(differing)[: reckoning.SHOWN]
         report.problems += verdict.problems + self.watch.take()
-        for booth in self.stations:
-            booth.misled = False
         self._screens(report)
         acted = sum(booth.actions for booth in self.stations)
         report.actions, self._acted = acted - self._acted, acted

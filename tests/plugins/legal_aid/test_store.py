@@ -208,6 +208,7 @@ def test_a_booking_is_forgotten_a_week_after_its_day(tmp_path: Path) -> None:
     with FakeStation("legal_aid", clock=clock, data=tmp_path) as station:
         station.fill("slots", rota())
         number = ask(station).number
+        station.fill("slots", rota("2026-11-30", "2026-12-01"))
         clock.set("2026-11-28 23:59")
         station.end_session()
         assert station.store.find(number) is not None
@@ -216,6 +217,18 @@ def test_a_booking_is_forgotten_a_week_after_its_day(tmp_path: Path) -> None:
         assert station.store.find(number) is None
     with FakeStation("legal_aid", clock=clock, data=tmp_path) as station:
         assert station.store.find(number) is None
+
+
+def test_a_clock_that_is_years_ahead_forgets_no_booking(tmp_path: Path) -> None:
+    clock = FrozenClock("2026-11-21 10:00")
+    with FakeStation("legal_aid", clock=clock, data=tmp_path) as station:
+        station.fill("slots", rota())
+        number = ask(station).number
+        clock.set("2036-11-21 10:00")
+        station.end_session()
+        assert station.store.find(number) is not None
+    with FakeStation("legal_aid", clock=clock, data=tmp_path) as station:
+        assert station.store.find(number) is not None
 
 
 @pytest.mark.parametrize(
