@@ -183,7 +183,7 @@ def expired(slot_date: date, today: date) -> bool:
 
 
 def surely(today: date, rota: Iterable[Slot]) -> date | None:
-    """The day that it is at least, or None: a clock may be years ahead, and so counts only as far as the rota.
+    """The day that it is at least, or None: a clock may be years ahead, and counts only as far as the rota.
 
     Headquarters' rota begins on the day on which it was made.
     """
