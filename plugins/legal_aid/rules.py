@@ -185,7 +185,7 @@ def expired(slot_date: date, today: date) -> bool:
 def surely(today: date, rota: Iterable[Slot]) -> date | None:
     """The day that it is at least, or None: a clock may be years ahead, and counts only as far as the rota.
 
-    Headquarters' rota begins on the day on which it was made.
+    Headquarters' rota begins no earlier than the day on which it was made.
     """
     begins = min((slot.date for slot in rota), default=None)
     return None if begins is None else min(today, begins)
