@@ -1,10 +1,6 @@
 """More than one collector on one database: real processes, exact counts, each request answered once."""
 
-import os
-import signal
 import stat
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -12,42 +8,15 @@ from pathlib import Path
 import pytest
 
 from server.cli import main
-from tests.server.headquarters import Office, eventually
-from tests.server.station_client import StationClient
-
-ROOT = Path(__file__).parents[2]
+from tests.server.beside import Beside, Nest
+from tests.server.headquarters import Office
 
 
-class Beside:
-    """A `yizhan server collect` in a process of its own, that has said where it collects."""
-
-    def __init__(self, office: Office, crash: str = "") -> None:
-        words = ["--mqtt", f"127.0.0.1:{office.port}"] if office.kind == "mosquitto" else []
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "server", "collect", "--data", str(office.options.data), *words],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            text=True,
-            cwd=ROOT,
-            env={**os.environ, "YIZHAN_CRASH": crash},
-        )
-        assert self.process.stdout is not None
-        assert self.process.stdout.readline() == f"Collecting from mqtt://127.0.0.1:{office.port}\n"
-
-    def killed(self, station: StationClient) -> bool:
-        """Whether it ends by its own hand while a station speaks."""
-        while self.process.poll() is None:
-            station.check_in(1)
-            eventually(lambda: not station._sender.pending or self.process.poll() is not None)
-        return self.end() == -signal.SIGKILL
-
-    def end(self, number: signal.Signals = signal.SIGTERM) -> int:
-        if self.process.poll() is None:
-            self.process.send_signal(number)
-        status = self.process.wait(20)
-        assert self.process.stdout is not None
-        self.process.stdout.close()
-        return status
+@pytest.fixture(scope="module")
+def nest() -> Iterator[Nest]:
+    nest = Nest()
+    yield nest
+    nest.close()
 
 
 @pytest.fixture
@@ -56,10 +25,10 @@ def ends() -> Iterator[ExitStack]:
         yield ends
 
 
-def test_two_collectors_count_once_and_answer_once(office: Office, ends: ExitStack) -> None:
+def test_two_collectors_count_once_and_answer_once(office: Office, nest: Nest, ends: ExitStack) -> None:
     for n in range(8):
         office.slot(f"S{n}", start=f"{9 + n:02}:00")
-    other = Beside(office)
+    other = Beside(nest, office)
     ends.callback(other.end)
     them = [ends.enter_context(office.station(f"st-{n}")) for n in range(3)]
     for n in range(8):
@@ -85,10 +54,10 @@ def test_two_collectors_count_once_and_answer_once(office: Office, ends: ExitSta
 
 
 def test_a_collector_beside_goes_on_alone_and_over_a_restart_of_headquarters(
-    nats_office: Office, ends: ExitStack
+    nats_office: Office, nest: Nest, ends: ExitStack
 ) -> None:
     nats_office.slot("S1")
-    other = Beside(nats_office)
+    other = Beside(nest, nats_office)
     ends.callback(other.end)
     with nats_office.station("st-1") as station:
         station.check_in(5)
@@ -106,18 +75,18 @@ def test_a_collector_beside_goes_on_alone_and_over_a_restart_of_headquarters(
 
 
 def test_a_collector_killed_at_each_named_place_loses_and_doubles_nothing(
-    nats_office: Office, ends: ExitStack
+    nats_office: Office, nest: Nest, ends: ExitStack
 ) -> None:
     station = ends.enter_context(nats_office.station("st-1"))
     nats_office.collector.stop()
     places = ("before_commit", "after_commit", "before_ack", "after_ack", "mid_batch")
     for n, place in enumerate(places):
         nats_office.slot(f"S{n}", start=f"{9 + n:02}:00")
-        dying = Beside(nats_office, f"{place}:2")
+        dying = Beside(nest, nats_office, f"{place}:2")
         ends.callback(dying.end)
         station.book(f"S{n}", f"r-{n}")
         assert dying.killed(station)
-    heir = Beside(nats_office)
+    heir = Beside(nest, nats_office)
     ends.callback(heir.end)
     station.heartbeat()
     station.acked()
