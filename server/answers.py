@@ -107,7 +107,7 @@ class Answers:
             if in_trouble(err):
                 raise
             log.exception("Service %s failed for request %s of %s", name, asked.id, station)
-            tally.add("service_failed", station, problem=repr(err))
+            tally.add("service_failed", station, problem=refusals.described(err))
             return None
         return reply
 

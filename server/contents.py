@@ -18,14 +18,17 @@ from server.store import faults, gaps, rollups
 from server.store import messages as raw_messages
 from server.store.engine import in_trouble
 from server.store.messages import MessageRow
-from server.store.refusals import Tally
+from server.store.refusals import Tally, described
 from server.store.rollups import HOUR_MS
 from server.store.streams import Raced
-from server.times import Stamp, Timekeeper, span
+from server.times import TOLERANCE_MS, Stamp, Timekeeper, span
 
 log = logging.getLogger(__name__)
 
 _KINDS: Final = {Event: "event", Request: "request", Heartbeat: "heartbeat", Fault: "fault", Loss: "loss"}
+
+#: What stands in the figures of an hour.
+_COUNTED: Final = frozenset({"event", "request"})
 
 
 @dataclass(frozen=True)
@@ -75,6 +78,7 @@ class Contents:
     ) -> None:
         station, stream, now = place.station, place.stream, place.arrived
         rows, counts, dims = batch.rows, batch.counts, self._dims
+        before = len(rows)
         for number, raw in enumerate(raws, first):
             # The hot loop of the server: plain tuples, and the common kind first.
             message, valid = messages.decode(raw), True
@@ -98,6 +102,8 @@ class Contents:
                 kind = _KINDS.get(type(message), "unknown")
                 valid = self._rare(conn, batch, place, message, raw, (at, clock), earliest)
             rows.append((stream, number, kind, valid, at, clock, now, str(raw, "utf-8")))
+        if time.unsure:
+            _undated(conn, place, time, rows[before:])
 
     def _rare(
         self,
@@ -114,7 +120,9 @@ class Contents:
         if isinstance(message, Heartbeat):
             if clock != "unsure":
                 health = msgspec.json.encode(message.health).decode()  # half of all messages are heartbeats
-                batch.marks[station] = (station, at, now, message.version, health)
+                # A corrected time is as much too late as the frame was under way.
+                upto = at if clock == "ok" else at - TOLERANCE_MS
+                batch.marks[station] = (station, upto, now, message.version, health)
         elif isinstance(message, Request):
             batch.outcome.served = True
             return self._answers.take(conn, batch.tally, station, message, at, now)
@@ -147,11 +155,19 @@ class Contents:
             log.exception("Message %d of station %s cannot be stored", number, place.station)
             time.last_at = last_at
             self._answers.undone()
-            batch.tally.add("store", place.station, bytes(raw), repr(err))
+            batch.tally.add("store", place.station, bytes(raw), described(err))
             _keep_unknown(conn, _as_unknown(place.stream, number, last_at, place.arrived, bytes(raw)))
         else:
             batch.tally.merge(part.tally)
             batch.outcome.served |= part.outcome.served
+
+
+def _undated(conn: Connection, place: Place, time: Timekeeper, rows: Sequence[MessageRow]) -> None:
+    """Keep between which times messages happened whose own time is unsure: no hour of then is complete."""
+    n = sum(row[5] == "unsure" and row[2] in _COUNTED for row in rows)
+    if n:
+        since = min(max(time.unsure_since, place.earliest), place.arrived)
+        gaps.record_clock(conn, place.station, since, place.arrived, n, place.arrived)
 
 
 def _keep_unknown(conn: Connection, row: MessageRow) -> None:

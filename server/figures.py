@@ -165,7 +165,8 @@ class StationHour(msgspec.Struct, frozen=True):
 class GapLine(msgspec.Struct, frozen=True):
     """What happened from `since` to `until` (None: still open) may never arrive: `n` messages, 0 if unknown.
 
-    `why` is lost, disk, damaged, copy, parked, new_stream or clone; `at` is when headquarters heard of it.
+    `why` is lost, disk, damaged, copy, parked, new_stream, clone or clock (it came, but from an hour
+    that nobody knows); `at` is when headquarters heard of it.
     """
 
     since: int

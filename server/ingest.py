@@ -21,7 +21,7 @@ from server.downlink import Downlink
 from server.services import SERVICES, Service
 from server.store import Store, stations
 from server.store.engine import in_trouble, of_the_data
-from server.store.refusals import Tally
+from server.store.refusals import Tally, described
 from server.store.streams import Cursor, Raced
 from server.times import Timekeeper
 
@@ -120,7 +120,7 @@ class Ingest:
                 raise
             log.exception("A frame could not be stored, not even message by message")
             for arrival, _ in decoded:
-                tally.add("store", arrival.station, arrival.payload, repr(err))
+                tally.add("store", arrival.station, arrival.payload, described(err))
             outcome = self._commit([], tally, now)
             if of_the_data(again):
                 # Its station would say it again for ever: so it finds out which message it is, and parks it.

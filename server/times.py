@@ -13,7 +13,9 @@ ZONE: Final = "Asia/Shanghai"
 
 Clock = Literal["ok", "corrected", "unsure"]
 
-TOLERANCE_MS: Final = 60_000  # a wall clock this close is right; networks and NTP explain the rest
+#: A wall clock this close is right. It is more than a frame is ever under way: a line that stalls for longer
+#: is cut by its keepalives.
+TOLERANCE_MS: Final = 180_000
 FLOOR_MS: Final = 1_767_225_600_000  # 2026-01-01: no station of this software is older
 
 
@@ -23,16 +25,19 @@ Stamp = tuple[int, Clock]
 
 @dataclass
 class Timekeeper:
-    """Judges the messages of one frame after the other; `last_at` is the latest time found so far.
+    """Judges the messages of one frame after the other; `last_at` is the latest sure time so far.
 
     `sent`/`frame_up` are the frame's stamps, `arrived` the time of its arrival (all in ms). `frame_up` is 0
-    when the messages are of an earlier boot than the one that sends them.
+    when the messages are of an earlier boot than the one that sends them. Of the `unsure` messages so far all
+    that is known is that they happened between `unsure_since` and `arrived`.
     """
 
     sent: int
     frame_up: int
     arrived: int
     last_at: int = FLOOR_MS
+    unsure: int = 0
+    unsure_since: int = 0
 
     def judge(self, at: int, up: int) -> Stamp:
         """The time of a message stamped `at`/`up`."""
@@ -44,7 +49,11 @@ class Timekeeper:
                 at, clock = arrived - age, "corrected"
         elif abs(arrived - self.sent) > TOLERANCE_MS or not self.last_at - TOLERANCE_MS <= at <= arrived:
             # An earlier boot whose clock cannot be trusted: all that is known is the order.
-            at, clock = max(at, self.last_at), "unsure"
+            if not self.unsure:
+                self.unsure_since = self.last_at
+            self.unsure += 1
+            # It says nothing about what comes later: a clock set right since then is believed again.
+            return min(max(at, self.last_at), arrived), "unsure"
         if at > arrived:
             at = arrived
         if at > self.last_at:
@@ -55,14 +64,14 @@ class Timekeeper:
 def span(since: int, until: int, said: int, stamp: Stamp, earliest: int, arrived: int) -> tuple[int, int]:
     """The true times (all in ms) of a span that a message tells of; it calls itself `said`, and is `stamp`.
 
-    What corrects the message's own time corrects the span's too. Where no correction can be trusted, or the
-    station knows no beginning (0), the span reaches from `earliest`, which is known from elsewhere, to now.
+    It begins no earlier than `earliest`, as far as the message itself does not say so. Where the station's
+    clock was or may have been wrong, at the message or before it, the span reaches from there to the message:
+    too wide rather than beside the truth.
     """
     at, clock = stamp
-    if clock == "unsure":
-        since, until = earliest, arrived
-    else:
-        since = since + at - said if since > 0 else earliest
-        until = until + at - said if until > 0 else at
+    if clock != "ok" or not FLOOR_MS <= since <= until <= said:
+        moved = since + at - said
+        wide = min(earliest, moved) if clock == "corrected" and moved >= FLOOR_MS and since > 0 else earliest
+        since, until = wide, arrived if clock == "unsure" else at
     since = max(FLOOR_MS, min(since, arrived))
     return since, max(since, min(until, arrived))

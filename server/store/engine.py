@@ -136,8 +136,9 @@ def of_the_data(err: BaseException) -> bool:
     """Whether this says that the database works, and cannot take the very values it was given.
 
     Neither what may pass nor a fault of this program is: of these nobody else can tell what is lost by it.
+    The last two are what SQLite's driver says of a number or a text that it cannot take.
     """
-    return isinstance(err, DataError | IntegrityError | NotSupportedError | ValueError | OverflowError)
+    return isinstance(err, DataError | NotSupportedError | UnicodeEncodeError | OverflowError)
 
 
 def migrate(conn: Connection) -> None:
@@ -183,13 +184,18 @@ def _locked(file: int, how: int, seconds: float) -> bool:
 def _engine(url: str) -> Engine:
     if make_url(url).get_backend_name() == "sqlite":
         engine = create_engine(
-            url, poolclass=QueuePool, pool_size=4, max_overflow=16, connect_args={"check_same_thread": False}
+            url,
+            poolclass=QueuePool,
+            pool_size=4,
+            max_overflow=16,
+            connect_args={"check_same_thread": False},
+            hide_parameters=True,  # what stations say belongs neither into logs nor into what operators see
         )
         event.listen(engine, "connect", _open_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
         return engine
     # Positional parameters, so that `bulk` hands the same tuples to every driver.
-    return create_engine(url, paramstyle="format", pool_pre_ping=True)
+    return create_engine(url, paramstyle="format", pool_pre_ping=True, hide_parameters=True)
 
 
 def _open_sqlite(driver: Any, _record: Any) -> None:

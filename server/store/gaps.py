@@ -1,8 +1,9 @@
 """What is missing: spans of a station's time about which not everything has arrived, or ever will.
 
 `why` is one of: `lost` (numbers that the station no longer has), `new_stream` (the station began a new
-history), `clone` (two machines speak as this station), the station's own words `disk`, `damaged`, `copy` and
-`parked`, or `other` for a word of a later release. Times in ms since 1970.
+history), `clone` (two machines speak as this station), `clock` (it arrived, but nobody can tell when in that
+span it happened), the station's own words `disk`, `damaged`, `copy` and `parked`, or `other` for a word of a
+later release. Times in ms since 1970.
 """
 
 from typing import Final
@@ -12,6 +13,7 @@ from sqlalchemy import Connection, insert, or_, select, update
 
 from server.store.schema import gap
 
+CLOCK: Final = "clock"
 CLONE: Final = "clone"
 LOST: Final = "lost"
 NEW_STREAM: Final = "new_stream"
@@ -24,7 +26,7 @@ SAID: Final = frozenset({"disk", "damaged", "copy", "parked"})
 class Gap(msgspec.Struct, frozen=True):
     """Of `station`, something between `since` and `until` (None: it lasts) is missing: `n` messages.
 
-    `n` is 0 when nobody knows; `at` is when headquarters learnt of it.
+    They did arrive if `why` is clock. `n` is 0 when nobody knows; `at` is when headquarters learnt of it.
     """
 
     station: str
@@ -40,6 +42,17 @@ def record(conn: Connection, station: str, since: int, until: int | None, why: s
     if until is not None:
         until = max(since, until)
     conn.execute(insert(gap).values(station=station, since=since, until=until, why=why, n=n, at=at))
+
+
+def record_clock(conn: Connection, station: str, since: int, until: int, n: int, at: int) -> None:
+    """As `record`, of `n` messages without a time; the station's last such gap grows if they touch."""
+    mine = (gap.c.station == station, gap.c.why == CLOCK)
+    last = conn.execute(select(gap).where(*mine).order_by(gap.c.id.desc()).limit(1)).one_or_none()
+    if last is None or since > last.until + 1 or until < last.since - 1:
+        record(conn, station, since, until, CLOCK, n, at)
+        return
+    both = {"since": min(since, last.since), "until": max(until, last.until), "n": last.n + n, "at": at}
+    conn.execute(update(gap).where(gap.c.id == last.id).values(both))
 
 
 def between(conn: Connection, start: int, end: int, station: str | None = None) -> dict[str, list[Gap]]:

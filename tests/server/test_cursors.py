@@ -21,6 +21,7 @@ from tests.server.line import CHECK_IN, NOW, Line, at, upto
 
 LATER = NOW + LATE_MS + 1
 HOUR = 3600 * 1000
+YEAR = 365 * 24 * HOUR
 
 
 @pytest.fixture
@@ -114,9 +115,25 @@ class TestGaps:
         ]
         assert [(kind, valid) for kind, valid, *_ in line.rows()] == [("loss", True)] * 2
 
-    def test_a_loss_by_a_wrong_clock_is_moved_as_its_message_is(self, line: Line) -> None:
-        line.ingest.take([line.put(at(Loss(why="disk", n=1, since=2000, until=3000), 10_000, 4000))])
-        assert line.gaps() == [Gap("st-1", NOW - 9000, NOW - 8000, "disk", 1, NOW)]
+    @pytest.mark.parametrize(
+        ("since", "until", "said"),
+        [
+            pytest.param(2000, 3000, 10_000, id="all in 1970, which may be several boots"),
+            pytest.param(NOW - 5 * HOUR, 10_000, 10_000, id="said in 1970, lost before"),
+            pytest.param(100_000, 100_000, NOW - 1000, id="lost in 1970, said with a right clock"),
+            pytest.param(NOW - 5 * HOUR, NOW - 4 * HOUR, NOW + 10 * YEAR, id="said ten years ahead"),
+            pytest.param(NOW - 5 * HOUR, NOW - 4 * HOUR, NOW - 3 * HOUR, id="set back by three hours"),
+            pytest.param(NOW + 10 * YEAR, NOW + 10 * YEAR, NOW - 1000, id="lost ten years ahead"),
+        ],
+    )
+    def test_a_loss_with_a_clock_that_was_wrong_reaches_from_the_message_before_it(
+        self, line: Line, since: int, until: int, said: int
+    ) -> None:
+        before = at(CHECK_IN, NOW - 6 * HOUR, 1)
+        line.ingest.take([line.put(before, now=NOW - 6 * HOUR + 10, up=11)])
+        loss = at(Loss(why="disk", n=1, since=since, until=until), said, 6 * HOUR)
+        line.ingest.take([line.put(loss, first=2, up=6 * HOUR + 1000, sent=said + 1000)])
+        assert line.gaps() == [Gap("st-1", NOW - 6 * HOUR, NOW - 1000, "disk", 1, NOW)]
 
     def test_a_loss_by_a_clock_that_cannot_be_corrected_reaches_from_the_last_known_time_to_now(
         self, line: Line

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Connection, select
-from sqlalchemy.exc import IntegrityError, OperationalError
+from sqlalchemy.exc import DataError, IntegrityError, OperationalError
 
 from protocol import frame as frames
 from protocol import messages
@@ -20,15 +20,24 @@ from protocol.frame import Ack, Refusal
 from protocol.messages import Fault, Heartbeat, Poke, Reply, Request
 from protocol.stream import REFUSALS, Sender
 from server import queries
+from server.completeness import known as known_station
+from server.completeness import state
 from server.ingest import Arrival, Ingest
 from server.store import content, down, parts, stations, streams, watermarks
 from server.store import messages as raw_messages
+from server.store.gaps import Gap
 from server.store.schema import message as message_table
+from server.store.schema import refusal
 from server.store.streams import Raced
+from server.times import TOLERANCE_MS
 from tests.server.line import CHECK_IN, NOW, Line, at, upto
 from tests.server.station_client import up_ms
 
 NUMBERS = count()
+HOUR = 3600 * 1000
+DAY = 24 * HOUR
+YEAR = 365 * DAY
+SECRET = "13800001234"
 FIELDS = st.sampled_from(
     ["t", "at", "up", "plugin", "name", "d", "id", "service", "version", "health", "trace"]
 )
@@ -154,7 +163,12 @@ class TestRaces:
         monkeypatch.setattr(parts, "begin", begin)
 
     @pytest.mark.parametrize(
-        "err", [OverflowError("too large"), ValueError("NUL"), IntegrityError("INSERT", (), Exception("no"))]
+        "err",
+        [
+            OverflowError("too large"),
+            UnicodeEncodeError("utf-8", "\ud800", 0, 1, "no"),
+            DataError("INSERT", (), Exception("no")),
+        ],
     )
     def test_a_frame_that_cannot_be_stored_at_all_is_answered_and_its_station_parks_that_message(
         self, line: Line, monkeypatch: pytest.MonkeyPatch, err: Exception
@@ -188,7 +202,15 @@ class TestRaces:
         assert line.refused()["store", "st-1"] >= REFUSALS
         assert len(line.rows()) == 5
 
-    @pytest.mark.parametrize("err", [KeyError("a fault of ours"), AssertionError(), RuntimeError()])
+    @pytest.mark.parametrize(
+        "err",
+        [
+            KeyError("a fault of ours"),
+            ValueError("of ours too"),
+            RuntimeError(),
+            IntegrityError("INSERT", (), Exception("no")),
+        ],
+    )
     def test_a_frame_that_a_fault_of_ours_keeps_out_is_counted_and_not_refused(
         self, line: Line, monkeypatch: pytest.MonkeyPatch, err: Exception
     ) -> None:
@@ -217,6 +239,44 @@ class TestRaces:
         assert upto(outcome) == {"st-1": 3}
         assert [(kind, valid) for kind, valid, *_ in line.rows()][1] == ("unknown", False)
         assert line.refused() == {("unknown_message", "st-1"): 1}
+
+    @pytest.mark.parametrize(
+        "err",
+        [
+            IntegrityError("INSERT", (SECRET,), Exception("UNIQUE constraint failed"), hide_parameters=True),
+            UnicodeEncodeError("utf-8", SECRET + "\ud800", len(SECRET), len(SECRET) + 1, "no"),
+        ],
+    )
+    def test_what_cannot_be_stored_is_described_without_its_words(
+        self, line: Line, monkeypatch: pytest.MonkeyPatch, err: Exception
+    ) -> None:
+        def cannot(*_: object) -> None:
+            raise err
+
+        monkeypatch.setattr("server.contents.faults.store", cannot)
+        line.ingest.take([line.put(Fault(plugin="jobs", version="1", where="tile", kind="ValueError"))])
+        with line.store.read() as conn:
+            (problem,) = conn.scalars(select(refusal.c.problem))
+        assert problem
+        assert SECRET not in problem
+
+    def test_no_sample_of_a_request_is_kept(self, line: Line, monkeypatch: pytest.MonkeyPatch) -> None:
+        def cannot(*_: object) -> None:
+            raise OverflowError("Python int too large to convert to SQLite INTEGER")
+
+        monkeypatch.setattr("server.answers.requests.store", cannot)
+        d = {"slot": "S1", "matter": "wages"}
+        asked = Request(id=SECRET, plugin="legal_aid", name="place_booking", service="booking", d=d)
+        damaged = b'{"t":"request","id":"%b","at":[]}' % SECRET.encode()
+        whole = line.put(asked).payload
+        line.ingest.take([line.put(CHECK_IN, stream="theirs", station="st-2")])
+        line.ingest.take([line.put(asked, damaged), line.put(asked, stream="theirs")])
+        cut = frames.encode(frames.decode(line.put(*[asked] * 40).payload))[:-30]
+        line.ingest.take([Arrival("st-1", whole[:-9], NOW), Arrival("st-1", cut, NOW)])
+        with line.store.read() as conn:
+            found = conn.execute(select(refusal.c.reason, refusal.c.sample)).all()
+        reasons = {"store", "unknown_message", "foreign_stream", "json", "gzip"}
+        assert dict(tuple(row) for row in found) == dict.fromkeys(reasons, b"")
 
     def test_an_answer_beside_a_message_that_cannot_be_stored_arrives(
         self, line: Line, monkeypatch: pytest.MonkeyPatch
@@ -372,11 +432,77 @@ class TestTimes:
         line.ingest.take([line.put(at(CHECK_IN, NOW - 86_400_000, 999_999_999), up=0)])
         assert line.rows()[0][2:] == (NOW - 86_400_000, "ok")
 
+    def test_a_frame_that_a_line_held_up_does_not_make_a_right_clock_wrong(self, line: Line) -> None:
+        beat = at(Heartbeat(), NOW - 100, 4900)
+        line.ingest.take([line.put(beat, sent=NOW, now=NOW + 70_000)])
+        assert line.rows()[0][2:] == (NOW - 100, "ok")
+        with line.store.read() as conn:
+            assert watermarks.every(conn) == {"st-1": NOW - 100}
+
+    def test_a_corrected_heartbeat_promises_nothing_of_the_time_its_frame_may_have_taken(
+        self, line: Line
+    ) -> None:
+        line.ingest.take([line.put(at(Heartbeat(), 1000, 2000), sent=4000)])
+        assert line.rows()[0][2:] == (NOW - 3000, "corrected")
+        with line.store.read() as conn:
+            assert watermarks.every(conn) == {"st-1": NOW - 3000 - TOLERANCE_MS}
+
+    def test_what_comes_behind_a_time_ahead_is_believed_again(self, line: Line) -> None:
+        ahead, right = at(CHECK_IN, NOW + 10 * YEAR, 2000), at(CHECK_IN, NOW - 9 * HOUR, 3000)
+        line.ingest.take([line.put(ahead, right, up=0)])
+        line.ingest.take([line.put(at(CHECK_IN, NOW - 8 * HOUR, 4000), first=3, up=0)])
+        assert [row[2:] for row in line.rows()] == [
+            (NOW, "unsure"),
+            (NOW - 9 * HOUR, "ok"),
+            (NOW - 8 * HOUR, "ok"),
+        ]
+
     def test_an_unsure_heartbeat_moves_no_watermark(self, line: Line) -> None:
         line.ingest.take([line.put(at(Heartbeat(), 5, 9000), up=0)])
         with line.store.read() as conn:
             assert watermarks.every(conn) == {}
         assert line.rows()[0][3] == "unsure"
+        assert line.gaps() == []  # the figures count no heartbeats
+
+    def test_hours_in_question_of_events_in_1970_are_not_complete(self, line: Line) -> None:
+        known = at(Heartbeat(), NOW - 6 * HOUR, 1)
+        line.ingest.take([line.put(known, now=NOW - 6 * HOUR + 9, up=10)])
+        # Five hours without a line, in which the machine starts and takes it to be 1970; then it starts anew.
+        msgs = [at(CHECK_IN, 1000 + n * HOUR, n * HOUR) for n in range(5)]
+        line.ingest.take([line.put(*msgs[:2], first=2, up=0, now=NOW - 100)])
+        line.ingest.take([line.put(*msgs[2:], first=4, up=0)])
+        line.ingest.take([line.put(at(Heartbeat(), NOW, 4999), first=7)])
+        assert line.gaps() == [Gap("st-1", NOW - 6 * HOUR, NOW, "clock", 5, NOW)]
+        with line.store.read() as conn:
+            (upto,) = watermarks.every(conn).values()
+        station = known_station(NOW - DAY, None, upto, line.gaps())
+        assert station is not None
+        for n in (1, 3, 5):
+            start = NOW - n * HOUR
+            assert state(station, start, start + HOUR // 2, NOW) == "unknown"
+        assert state(station, NOW - 8 * HOUR, NOW - 7 * HOUR, NOW) == "complete"
+
+    def test_two_spans_without_a_time_are_two_gaps(self, line: Line) -> None:
+        line.ingest.take([line.put(at(CHECK_IN, 5, 9000), up=0, now=NOW + HOUR)])
+        line.ingest.take([line.put(at(CHECK_IN, NOW + 2 * HOUR, 1), first=2, up=1, now=NOW + 2 * HOUR)])
+        line.ingest.take([line.put(at(CHECK_IN, 5, 9000), first=3, up=0, now=NOW + 3 * HOUR)])
+        since = line.gaps()[0].since
+        assert line.gaps() == [
+            Gap("st-1", since, NOW + HOUR, "clock", 1, NOW + HOUR),
+            Gap("st-1", NOW + 2 * HOUR, NOW + 3 * HOUR, "clock", 1, NOW + 3 * HOUR),
+        ]
+
+    def test_message_by_message_the_gap_is_the_same(
+        self, line: Line, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        fault = Fault(plugin="jobs", version="1.0.0", where="tile", kind="ValueError")
+
+        def cannot(*_: object) -> None:
+            raise OverflowError("Python int too large to convert to SQLite INTEGER")
+
+        monkeypatch.setattr("server.contents.faults.store", cannot)
+        line.ingest.take([line.put(at(CHECK_IN, 5, 9), at(fault, 6, 10), at(CHECK_IN, 7, 11), up=0)])
+        assert [(each.why, each.n, each.until) for each in line.gaps()] == [("clock", 2, NOW)]
 
 
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
