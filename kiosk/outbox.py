@@ -1,4 +1,4 @@
-"""The durable stream up: what the station says, numbered without gaps, kept until long after it is heard.
+"""The durable stream up: what the station says, numbered one by one, kept until long after it is heard.
 
 The number is given in the transaction that stores the message, so a crash leaves either both or neither.
 What could not be stored, or was lost with a damaged database, is said in the stream as soon as it can be.
@@ -7,9 +7,10 @@ What could not be stored, or was lost with a damaged database, is said in the st
 import logging
 import re
 import secrets
-from collections.abc import Callable, Collection
+import sqlite3
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from kiosk import tables
 from kiosk.clock import Clock, boot_id
@@ -47,7 +48,7 @@ class Stretch:
 
     All were written in one run of this program, `run`, and measured in one run of the machine, `boot`.
     `prior` is the run of the message before; from `gone`, unless it is 0, to `first` there is nothing, with
-    `lowest` nothing at all below `first`.
+    `lowest` nothing at all below `first`. `stream` is the stream that it was read from.
     """
 
     first: int
@@ -57,6 +58,7 @@ class Stretch:
     prior: str = ""
     gone: int = 0
     lowest: bool = False
+    stream: str = ""
 
     @property
     def last(self) -> int:
@@ -73,6 +75,7 @@ class Outbox:
     def __init__(self, database: Database, clock: Clock, limit: int = LIMIT, room: int = ROOM) -> None:
         self.stream = ""
         self.last = self.low = self.acked = 0
+        self.stands = ("", 0, 0)  # stream, last and acked of one moment, for other threads
         self.not_stored = 0
         self.boot = boot_id()
         self.run_id = secrets.token_hex(8)
@@ -109,10 +112,16 @@ class Outbox:
         request = message.id if isinstance(message, messages.Request) else None
         if not self._begun:
             self._begin(db)  # the database could not be opened in time for `load`
+        if self.tally.read().missing:
+            # With the message or not at all: a heartbeat says that all before it is said.
+            self._tell(db)
+        at = message.at or self._clock.wall_ms()
+        return self._add(db, at, request, body)
+
+    def _add(self, db: "sqlite_utils.Database", at: int, request: str | None, body: bytes) -> int:
         newest = db.execute("SELECT number, total FROM _stream_up ORDER BY number DESC LIMIT 1").fetchone()
         last, total = newest or (0, 0)
         number = max(last, self._floor) + 1
-        at = message.at or self._clock.wall_ms()
         proof = checksum(number, at, self.boot, self.run_id, request, body)
         db.execute(
             "INSERT INTO _stream_up (number, at, boot, run, request, body, total, checksum)"
@@ -144,9 +153,7 @@ class Outbox:
             )
             start, writer, weight = 0, ("", ""), 0
             bodies: list[bytes] = []
-            for number, at, boot, run, request, body, proof in rows:
-                if proof is not None and proof != checksum(number, at, boot, run, request, body):
-                    raise damage(f"message {number} is not what was stored")
+            for number, boot, run, body in _proved(rows):
                 weight += len(body) + 1
                 if bodies and (weight > size or (boot, run) != writer or number != start + len(bodies)):
                     break
@@ -160,7 +167,8 @@ class Outbox:
             ).fetchone()
             number, prior = before or (first - 1, "")
             gone = number + 1 if number + 1 < start else 0
-            return Stretch(start, bodies, *writer, prior, gone, lowest=before is None)
+            stream = tables.get_meta(db, "stream", "")
+            return Stretch(start, bodies, *writer, prior, gone, before is None, stream)
 
         return self._database.read(job)
 
@@ -192,18 +200,25 @@ class Outbox:
         return self._database.write(job)
 
     def park(self, number: int, reason: str) -> Receipt[None]:
-        """Headquarters cannot read this message: keep it aside, and say so under its number."""
+        """Headquarters cannot read this message: keep it aside, and say so under its number.
+
+        A message that says so already stays: who does not read that either reads nothing.
+        """
+        stream = self.stream
 
         def job(db: "sqlite_utils.Database") -> None:
-            query = "SELECT at, body FROM _stream_up WHERE number = ?"
+            query = "SELECT at, body, request FROM _stream_up WHERE number = ?"
             row = db.execute(query, [number]).fetchone()
-            if row is None:
+            if row is None or tables.get_meta(db, "stream", "") != stream:
                 return
-            at, body = row
-            stream, now = tables.get_meta(db, "stream", ""), self._clock.wall_ms()
-            db.execute("INSERT INTO _parked VALUES (?, ?, ?, ?, ?)", [number, stream, body, now, reason])
-            db.execute("DELETE FROM _parked WHERE rowid <= (SELECT max(rowid) FROM _parked) - ?", [PARKED])
+            at, body, request = row
             message = messages.decode(body)
+            if isinstance(message, messages.Loss) and message.why == "parked":
+                return
+            now = self._clock.wall_ms()
+            kept = body if request is None else _without_texts(body)
+            db.execute("INSERT INTO _parked VALUES (?, ?, ?, ?, ?)", [number, stream, kept, now, reason])
+            db.execute("DELETE FROM _parked WHERE rowid <= (SELECT max(rowid) FROM _parked) - ?", [PARKED])
             up = 0 if isinstance(message, messages.Unknown) else message.up
             loss = messages.Loss(at=at, up=up, why="parked", n=1, since=at, until=at)
             self._put(db, number, messages.encode(loss), None)
@@ -214,17 +229,20 @@ class Outbox:
         """This disk is a copy, or was set back: begin a new stream, with what nobody else has said before.
 
         That is what follows `after`, the last number up to which headquarters has the same, or, if it cannot
-        say that, what it has not acknowledged. It is counted from 1 again, in one transaction.
+        say that, what it has not acknowledged. It is counted from 1 again, in one transaction. Asked twice
+        it is done once.
         """
+        stream = self.stream
 
         def job(db: "sqlite_utils.Database") -> None:
+            if tables.get_meta(db, "stream", "") != stream:
+                return
             agreed = tables.get_meta(db, "acked", 0) if after is None else after
             doubtful = db.execute("SELECT min(at) FROM _stream_up WHERE number > ?", [agreed]).fetchone()[0]
             since = self._time_of(db, agreed) or doubtful or self._clock.wall_ms()
             db.execute("DELETE FROM _stream_up WHERE number <= ?", [agreed])
             row = db.execute("SELECT number, run FROM _stream_up ORDER BY number LIMIT 1").fetchone()
             db.execute("UPDATE _stream_up SET number = number - ?, checksum = checksum - ?", [agreed, agreed])
-            stream = tables.get_meta(db, "stream", "")
             certain = after is not None and row is not None
             tables.set_meta(db, "stream", branch(stream, agreed, *row) if certain else secrets.token_hex(8))
             tables.set_meta(db, "acked", 0)
@@ -249,8 +267,7 @@ class Outbox:
         ours = known.stream == stream
         self._floor = known.last if ours else 0
         self._acked_at = known.acked_at if ours else 0
-        told = tables.get_meta(db, "told", "").split()
-        self.tally.keep(missing=tuple(each for each in known.missing if each.id not in told))
+        self.tally.keep(missing=tuple(self._untold(db)))
         newest = db.execute("SELECT number, at FROM _stream_up ORDER BY number DESC LIMIT 1").fetchone()
         last, at = newest or (0, 0)
         salvaged = tables.get_meta(db, "salvaged", "")
@@ -268,7 +285,8 @@ class Outbox:
             if not tables.get_meta(db, "stream", ""):
                 self._alone(db, self._begin)  # the disk was too full for it at the start
             if self.tally.read().missing:
-                self._alone(db, self._tell)
+                if self._untold(db):
+                    self._alone(db, self._tell)
                 self.tally.keep(missing=())
         finally:
             self._look(db)
@@ -280,7 +298,7 @@ class Outbox:
         db.conn.execute("BEGIN IMMEDIATE")
         try:
             job(db)
-            db.conn.execute("COMMIT")
+            db.conn.commit()
         except BaseException:
             if db.conn.in_transaction:
                 db.conn.rollback()
@@ -288,21 +306,27 @@ class Outbox:
 
     def _tell(self, db: "sqlite_utils.Database") -> None:
         """Say what is missing, and remember that it is said: the tally may forget that."""
-        missing = self.tally.facts.missing
+        missing = self._untold(db)
         for each in missing:
-            self.append(db, self._loss(each))
+            loss = self._loss(each)
+            self._add(db, loss.at, None, messages.encode(loss))
         told = [*tables.get_meta(db, "told", "").split(), *(each.id for each in missing)]
         tables.set_meta(db, "told", " ".join(told[-TOLD:]))
         db.execute("DELETE FROM _meta WHERE key = 'salvaged'")
 
+    def _untold(self, db: "sqlite_utils.Database") -> list[Missing]:
+        told = tables.get_meta(db, "told", "").split()
+        return [each for each in self.tally.facts.missing if each.id not in told]
+
     def _loss(self, missing: Missing) -> messages.Loss:
         now, up = self._clock.wall_ms(), self._clock.monotonic_ms()
+        missing = missing.seen_at(now, self.boot, up)
         since, until = missing.since, missing.until
         return messages.Loss(at=now, up=up, why=missing.why, n=missing.n, since=since, until=until)
 
-    def _lost(self, count: int) -> None:
-        now = self._clock.wall_ms()
-        self.tally.miss(Missing(secrets.token_hex(4), "disk", count, now, now))
+    def _lost(self, count: int, age: int = 0) -> None:
+        now, up = self._clock.wall_ms(), self._clock.monotonic_ms()
+        self.tally.miss(Missing(secrets.token_hex(4), "disk", count, now - age, now, self.boot, up))
 
     def _put(self, db: "sqlite_utils.Database", number: int, body: bytes, request: str | None) -> None:
         """Another body under the same number."""
@@ -337,6 +361,7 @@ class Outbox:
         if None in ends:
             return 0
         (low, lightest), (high, heaviest) = ends
+        self._check_weight(db, low, high, heaviest - lightest)
         while low < high and heaviest - lightest > self._room:
             middle = (low + high) // 2
             number, total = db.execute(query, [middle]).fetchone()
@@ -346,6 +371,16 @@ class Outbox:
                 high = middle
         return int(low)
 
+    def _check_weight(self, db: "sqlite_utils.Database", low: int, high: int, weight: int) -> None:
+        """Raise damage if the running totals cannot be true: nothing may be let go for a wrong one."""
+        impossible = not 0 <= weight <= (high - low) * MAX_MESSAGE
+        if not impossible and weight - self._room > self._trim_every * MAX_MESSAGE:
+            # More than can have come since the last look. Headers alone are read for this.
+            query = "SELECT sum(length(body)) FROM _stream_up WHERE number > ?"
+            impossible = db.execute(query, [low]).fetchone()[0] <= self._room
+        if impossible:
+            raise damage(f"messages {low} to {high} cannot weigh {weight}")
+
     def _look(self, db: "sqlite_utils.Database") -> None:
         stream = tables.get_meta(db, "stream", "")
         low = db.execute("SELECT min(number) FROM _stream_up").fetchone()[0]
@@ -354,4 +389,43 @@ class Outbox:
         known = self.tally.read()
         self._floor = max(self.last, known.last if known.stream == stream else 0)
         self.acked = max(0, min(tables.get_meta(db, "acked", 0), self._floor))
+        self.stands = (stream, self.last, self.acked)
         self.tally.keep(stream=stream, last=self._floor, acked=self.acked, acked_at=self._acked_at)
+
+
+def _without_texts(body: bytes) -> bytes:
+    """A request as it may be kept with no end: which of its texts were sealed is not known here, so none."""
+    message = messages.decode(body)
+    if not isinstance(message, messages.Request):
+        return b""
+    return blank(
+        body, [name for name, value in message.d.items() if not isinstance(value, int | float | None)]
+    )
+
+
+def _proved(rows: Iterable[tuple[Any, ...]]) -> Iterator[tuple[int, str, str, bytes]]:
+    """Number, boot, run and body of rows that are what was stored; raises damage at the first that is not."""
+    try:
+        for row in rows:
+            match row:
+                case [int(number), int(at), str(boot), str(run), request, bytes(body), None]:
+                    yield number, boot, run, body
+                case [
+                    int(number),
+                    int(at),
+                    str(boot),
+                    str(run),
+                    (None | str()) as request,
+                    bytes(body),
+                    proof,
+                ]:
+                    if proof != checksum(number, at, boot, run, request, body):
+                        raise damage(f"message {number} is not what was stored")
+                    yield number, boot, run, body
+                case _:
+                    raise damage(f"message {row[0]} is not of the types that were stored")
+    except sqlite3.OperationalError as err:
+        if getattr(err, "sqlite_errorcode", None) is None:
+            # Python's own words for a text that is none.
+            raise damage(str(err)) from err
+        raise

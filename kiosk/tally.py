@@ -25,7 +25,7 @@ RETRY: Final = 5.0  # s between attempts to make a file that could not be made
 class Missing(msgspec.Struct, frozen=True):
     """`n` messages (0: nobody knows) of `since` to `until`, ms, that will never arrive, and `why`.
 
-    `up` is what the monotonic clock of the machine's run `boot` showed at `until`; without `boot` nobody knows.
+    `up` is what the monotonic clock of the machine's run `boot` showed at `until`; both may be unknown.
     """
 
     id: str

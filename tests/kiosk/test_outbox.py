@@ -1,7 +1,8 @@
-"""The stream up on disk: gapless numbers, kept long enough, never kept for ever."""
+"""The stream up on disk: numbered one by one, kept long enough, never kept for ever."""
 
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -17,7 +18,7 @@ from kiosk.errors import NotStored, StorageFull
 from kiosk.outbox import Outbox
 from kiosk.tally import Missing, Tally
 from kiosk.testing import FrozenClock
-from protocol.messages import Event, Loss, Request, decode
+from protocol.messages import Event, Heartbeat, Loss, Request, decode
 from protocol.stream import branch
 
 Open = Callable[..., Outbox]
@@ -349,9 +350,13 @@ def test_what_a_full_disk_did_not_take_is_said_once_when_it_does_again(open_outb
     assert losses(outbox) == []
     make_room(outbox)
     outbox.say(event(2)).wait()
-    assert losses(outbox) == [("disk", 4, since, until)]
+    said = losses(outbox)
+    # Each is dated by when it was handed over, a few ms before the disk refused it.
+    ((why, n, begun, ended),) = said
+    assert (why, n, ended) == ("disk", 4, until)
+    assert since - 5000 <= begun <= since
     say(outbox, 3, 4)
-    assert losses(open_outbox(clock=clock)) == [("disk", 4, since, until)]
+    assert losses(open_outbox(clock=clock)) == said
 
 
 def test_what_was_not_stored_is_known_to_the_next_process(open_outbox: Open) -> None:
@@ -408,6 +413,136 @@ def test_without_a_database_losses_are_counted_all_the_same(
     (found,) = Tally(tmp_path / "station.db.tally").read().missing
     assert isinstance(found, Missing)
     assert (found.why, found.n) == ("disk", 1)
+
+
+def test_a_loss_of_a_wrong_clock_is_dated_by_the_right_one_that_the_same_machine_has_later(
+    open_outbox: Open,
+) -> None:
+    clock = FrozenClock()
+    outbox = open_outbox(clock=clock)
+    say(outbox, 1)
+    fill_up(outbox)
+    right = clock.wall_ms
+    clock.wall_ms = lambda: right() - 50 * 365 * 24 * 3_600_000  # type: ignore[method-assign]
+    with pytest.raises(StorageFull):
+        outbox.say(big(1)).wait()
+    at = right()
+    clock.advance(minutes=7)
+    clock.wall_ms = right  # type: ignore[method-assign]
+    make_room(outbox)
+    say(outbox, 2)
+    ((why, n, since, until),) = losses(outbox)
+    assert (why, n, until) == ("disk", 1, at)
+    assert at - 5000 <= since <= at
+
+
+def test_what_is_missing_is_said_before_a_heartbeat_or_the_heartbeat_is_not(
+    open_outbox: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    outbox = open_outbox()
+    say(outbox, 1)
+    outbox._lost(1)
+
+    def no_room(db: Any) -> None:
+        error = sqlite3.OperationalError("database or disk is full")
+        error.sqlite_errorcode = sqlite3.SQLITE_FULL
+        raise error
+
+    with monkeypatch.context() as patch:
+        patch.setattr(outbox, "_tell", no_room)
+        with pytest.raises(StorageFull):
+            outbox.say(Heartbeat()).wait()
+    assert outbox.last == 1
+    assert outbox.say(Heartbeat()).wait().value == 3
+    found = outbox.stretch(2, 10, 1000).wait().value
+    assert found is not None
+    assert [type(decode(body)) for body in found.bodies] == [Loss, Heartbeat]
+    assert outbox.tally.facts.missing == ()
+
+
+def test_a_job_that_fails_takes_back_what_it_said_is_missing(open_outbox: Open) -> None:
+    outbox = open_outbox()
+    say(outbox, 1)
+    outbox._lost(2)
+
+    def fails(db: Any) -> None:
+        outbox.append(db, event(99))
+        raise ValueError("on purpose")
+
+    with pytest.raises(ValueError, match="on purpose"):
+        outbox._database.write(fails).wait()
+    say(outbox, 2)
+    assert [(why, n) for why, n, _, _ in losses(outbox)] == [("disk", 2)]
+
+
+@pytest.mark.parametrize("change", ["total | (1 << 30)", "total - 3000", "total + (1 << 23) + 60000"])
+def test_a_running_total_that_cannot_be_lets_nothing_go(open_outbox: Open, change: str) -> None:
+    outbox = open_outbox(room=100_000)
+    heavy = [Event(plugin="jobs", name="seen", d={"n": n, "x": "x" * 100}) for n in range(400)]
+    outbox._database.write(lambda db: [outbox.append(db, each) for each in heavy]).wait()
+    outbox._database.write(
+        lambda db: db.execute(
+            f"UPDATE _stream_up SET total = {change} WHERE number = (SELECT max(number) FROM _stream_up)"
+        )
+    ).wait()
+    if change.startswith("total -"):
+        outbox._database.write(
+            lambda db: db.execute("UPDATE _stream_up SET total = total + 100000 WHERE number = 1")
+        ).wait()
+    with pytest.raises(NotStored, match="cannot weigh"):
+        outbox.acknowledge(1).wait()
+    assert (outbox.low, outbox.last) == (1, 400)
+    again = open_outbox(room=100_000)
+    assert again._database.damaged is not None
+    assert told(again, 1, 400) == list(range(400))
+
+
+def test_more_than_there_is_room_for_goes_even_if_the_room_has_shrunk_by_much(open_outbox: Open) -> None:
+    outbox = open_outbox()
+    heavy = [Event(plugin="jobs", name="seen", d={"n": n, "x": "x" * 30_000}) for n in range(400)]
+    outbox._database.write(lambda db: [outbox.append(db, each) for each in heavy]).wait()
+    small = open_outbox(room=1_000_000)
+    small.acknowledge(1).wait()
+    assert 360 < small.low < 370
+
+
+@pytest.mark.parametrize(
+    "change", ["body = CAST(body AS TEXT)", "boot = CAST(x'ff41' AS TEXT)", "request = x'41'", "run = 7"]
+)
+def test_a_row_whose_values_changed_their_type_is_damage_and_not_an_error_for_ever(
+    open_outbox: Open, change: str
+) -> None:
+    outbox = open_outbox()
+    say(outbox, 1, 2, 3, 4, 5)
+    outbox._database.write(lambda db: db.execute(f"UPDATE _stream_up SET {change} WHERE number = 3")).wait()
+    with pytest.raises(NotStored):
+        outbox.stretch(1, 10, 1000).wait()
+    again = open_outbox()
+    assert again._database.damaged is not None
+    assert again.stretch(1, 10, 1000).wait().value.last == 2  # type: ignore[union-attr]
+    assert told(again, 4, 2) == [4, 5]
+    assert [why for why, _, _, _ in losses(again)] == ["damaged"]
+
+
+def test_the_word_about_a_parked_message_is_not_parked_itself(open_outbox: Open) -> None:
+    outbox = open_outbox()
+    say(outbox, 1, 2)
+    for _ in range(3):
+        outbox.park(1, "json").wait()
+    rows = outbox._database.read(lambda db: db.execute("SELECT body FROM _parked").fetchall()).wait().value
+    assert [number_in(body) for (body,) in rows] == [1]
+
+
+def test_a_stream_asked_twice_to_begin_anew_begins_once(open_outbox: Open) -> None:
+    outbox = open_outbox()
+    say(outbox, *range(1, 8))
+    before = outbox.stream
+    asked = [outbox.renew(after=4), outbox.renew(after=4), outbox.park(1, "json")]
+    for each in asked:
+        each.wait()
+    assert outbox.stream == branch(before, 4, 5, outbox.run_id)
+    assert outbox.stands == (outbox.stream, 4, 0)
+    assert told(outbox, 1, 3) == [5, 6, 7]
 
 
 def test_a_database_set_back_goes_on_behind_the_last_number_given(open_outbox: Open, tmp_path: Path) -> None:
