@@ -16,8 +16,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
+from kiosk import memory
 from kiosk.database_file import DatabaseFile, is_damage
-from kiosk.errors import AlreadyRunning, NotStored, StorageFull, TooLarge
+from kiosk.errors import AlreadyRunning, NotStored, SharedTransaction, StorageFull, TooLarge
 from kiosk.handle import Handle
 from kiosk.receipt import Post, Receipt
 
@@ -33,6 +34,8 @@ log = logging.getLogger(__name__)
 
 BATCH: Final = 500  # jobs in one commit at most
 REOPEN_AFTER: Final = 2.0  # s between attempts to open a file that could not be opened
+SALVAGE_AFTER: Final = 60.0  # s between attempts to salvage a damaged one: each takes up to 15 s
+TIDY_EVERY: Final = 3600.0  # s
 HEAL_AFTER: Final = 3600.0  # s between two times that a damaged file may cost the screen a new start
 
 _MACHINE: Final = {
@@ -88,8 +91,11 @@ class Database:
         """Call `listener(db)` on the writer thread after each commit, before its receipts are settled."""
         self._writer.listeners.append(listener)
 
-    def on_lost(self, listener: Callable[[int], None]) -> None:
-        """Call `listener(n)` on the writer thread when the disk has not taken n messages, before receipts."""
+    def on_lost(self, listener: Callable[[int, int], None]) -> None:
+        """Call `listener(n, age)` on the writer thread when the disk has not taken n messages.
+
+        The oldest of them came `age` ms ago. It is called before their receipts are settled.
+        """
         self._writer.lost = listener
 
     def on_stale(self, listener: Callable[[], object]) -> None:
@@ -106,11 +112,12 @@ class Database:
 
 @dataclass(frozen=True)
 class Entry:
-    """A job in the queue, its receipt, and how many messages are lost with it."""
+    """A job in the queue, its receipt, how many messages are lost with it, and when it came (monotonic)."""
 
     fn: "Job"
     receipt: Receipt[Any]
     says: int
+    at: float
 
 
 class _Writer(threading.Thread):
@@ -119,7 +126,7 @@ class _Writer(threading.Thread):
         self.file = DatabaseFile(path, prepare)
         self.opened: Receipt[None] = Receipt()
         self.listeners: list[Callable[[sqlite_utils.Database], None]] = []
-        self.lost: Callable[[int], None] = lambda count: None
+        self.lost: Callable[[int, int], None] = lambda count, age: None
         self.stale: Callable[[], object] = lambda: None
         self._queue: queue.SimpleQueue[Entry | None] = queue.SimpleQueue()
         self._closing = threading.Lock()
@@ -128,12 +135,14 @@ class _Writer(threading.Thread):
         self._fault: BaseException | None = None
         self._tried = 0.0
         self._healed = -HEAL_AFTER
+        self._tidied = time.monotonic()
+        self._in_job = False
 
     def put(self, fn: "Job", post: Post | None, says: int = 0) -> Receipt[Any]:
         receipt: Receipt[Any] = Receipt(post)
         with self._closing:
             if not self._closed:
-                self._queue.put(Entry(fn, receipt, says))
+                self._queue.put(Entry(fn, receipt, says, time.monotonic()))
                 return receipt
         receipt.settle(error=NotStored("the database is closed"))
         return receipt
@@ -164,13 +173,34 @@ class _Writer(threading.Thread):
                 except queue.Empty:
                     break
             if batch:
-                self._serve(batch)
+                try:
+                    self._serve(batch)
+                except BaseException as err:  # noqa: BLE001 - a fence: without this thread nothing is ever stored
+                    self._survive(batch, err)
         if self._db is not None:
             self._db.close()
         self.file.close()
 
+    def _survive(self, batch: "list[Entry]", err: BaseException) -> None:
+        """What no step of this thread foresees: undo, let nobody wait for ever, and ask for a new start."""
+        if isinstance(err, MemoryError):
+            memory.give_up()
+        log.critical("the writer has failed", exc_info=err)
+        left = [entry for entry in batch if not entry.receipt.done]
+        try:
+            if self._db is not None and self._db.conn.in_transaction:
+                self._db.conn.rollback()
+        except sqlite3.Error:
+            log.exception("what was begun cannot be undone")
+        self._settle(left, [(None, NotStored(f"the writer has failed: {err!r}"))] * len(left))
+        try:
+            self.stale()
+        except Exception:  # as above: this thread must not end
+            log.exception("nobody was asked for a new start")
+
     def _serve(self, batch: "list[Entry]") -> None:
-        if self._db is None and time.monotonic() - self._tried > REOPEN_AFTER:
+        pause = SALVAGE_AFTER if self.file.unsalvaged else REOPEN_AFTER
+        if self._db is None and time.monotonic() - self._tried > pause:
             self._try_open()
             if self._db is not None:
                 self.stale()
@@ -187,13 +217,13 @@ class _Writer(threading.Thread):
         try:
             db.conn.execute("BEGIN IMMEDIATE")
             for entry in batch:
-                outcomes.append(_run_job(db, entry.fn))
+                outcomes.append(self._run_job(db, entry.fn))
                 if not db.conn.in_transaction:
                     # A full disk makes SQLite undo the whole transaction, the jobs before included.
                     broken = outcomes[-1][1] or NotStored("a job has ended the transaction of all")
                     break
             else:
-                db.conn.execute("COMMIT")
+                db.conn.commit()
         except sqlite3.Error as err:
             broken = err
             outcomes += [(None, err)] * (len(batch) - len(outcomes))
@@ -202,9 +232,12 @@ class _Writer(threading.Thread):
         if broken is not None:
             log.error("a transaction of %d jobs was not stored: %s", len(outcomes), broken)
             outcomes = [(None, error or broken) for _, error in outcomes]
+            self._settle(batch, outcomes)
         else:
-            self._tell(db)
-        self._settle(batch, outcomes)
+            try:
+                self._tell(db)
+            finally:  # it is stored, whatever else fails
+                self._settle(batch, outcomes)
         return batch[len(outcomes) :]
 
     def _tell(self, db: "sqlite_utils.Database") -> None:
@@ -219,18 +252,25 @@ class _Writer(threading.Thread):
             self.file.note(db.conn)
         except sqlite3.Error as err:
             self._suspect(err)
+        if time.monotonic() - self._tidied > TIDY_EVERY:
+            self._tidied = time.monotonic()
+            self.file.tidy()
 
     def _settle(self, batch: "list[Entry]", outcomes: "list[Outcome]") -> None:
         errors = [None if error is None else translated(error) for _, error in outcomes]
         ours = not isinstance(self._fault, AlreadyRunning)
-        lost = sum(entry.says for entry, error in zip(batch, errors, strict=False) if _by_disk(error))
+        lost = [entry for entry, error in zip(batch, errors, strict=False) if entry.says and _by_disk(error)]
         if lost and ours:
+            age = time.monotonic() - min(entry.at for entry in lost)
             try:
-                self.lost(lost)
+                self.lost(sum(entry.says for entry in lost), round(age * 1000))
             except Exception:  # a count must not cost the receipts
-                log.exception("%d lost messages were not counted", lost)
+                log.exception("%d jobs with lost messages were not counted", len(lost))
         for entry, (value, _), error in zip(batch, outcomes, errors, strict=False):
-            entry.receipt.settle(value, error)
+            try:
+                entry.receipt.settle(value, error)
+            except Exception:  # whoever is told must not cost the others their receipts
+                log.exception("a receipt could not be handed over")
         for _, raised in outcomes:
             self._suspect(raised)
 
@@ -248,6 +288,7 @@ class _Writer(threading.Thread):
         self._tried = time.monotonic()
         try:
             conn = self.file.open()
+            conn.set_authorizer(self._allowed)
             self._db, self._fault = cast("sqlite_utils.Database", Handle(conn)), None
         except (sqlite3.Error, OSError, AlreadyRunning) as err:
             self._fault = err if isinstance(err, AlreadyRunning) else translated(err)
@@ -258,21 +299,34 @@ class _Writer(threading.Thread):
         if self.file.damaged is not None:
             self._healed = time.monotonic()
 
-
-def _run_job(db: "sqlite_utils.Database", fn: "Job") -> tuple[Any, BaseException | None]:
-    """Run one job in its savepoint: its value, or what it raised after its traces are undone."""
-    conn = db.conn
-    conn.execute("SAVEPOINT job")
-    try:
-        value = fn(db)
-    except BaseException as err:  # noqa: BLE001 - a fence: a plugin's job must not end the writer
+    def _run_job(self, db: "sqlite_utils.Database", fn: "Job") -> "Outcome":
+        """Run one job in its savepoint: its value, or what it raised after its traces are undone."""
+        conn = db.conn
+        conn.execute("SAVEPOINT job")
+        self._in_job = True
+        try:
+            value = fn(db)
+        except BaseException as err:  # noqa: BLE001 - a fence: a plugin's job must not end the writer
+            self._in_job = False
+            if conn.in_transaction:
+                conn.execute("ROLLBACK TO job")
+                conn.execute("RELEASE job")
+            if getattr(err, "sqlite_errorcode", None) == sqlite3.SQLITE_AUTH:
+                return None, SharedTransaction("a job must not end the transaction that it shares")
+            return None, err
+        finally:
+            self._in_job = False
         if conn.in_transaction:
-            conn.execute("ROLLBACK TO job")
             conn.execute("RELEASE job")
-        return None, err
-    if conn.in_transaction:
-        conn.execute("RELEASE job")
-    return value, None
+        return value, None
+
+    def _allowed(self, action: int, what: str | None, *_: str | None) -> int:
+        """SQLite asks when it compiles a statement: a job must not end the transaction of its neighbours.
+
+        It asks once for a statement that is kept compiled, so nobody may `execute("COMMIT")` outside of jobs.
+        """
+        denied = self._in_job and action == sqlite3.SQLITE_TRANSACTION and what in ("COMMIT", "ROLLBACK")
+        return sqlite3.SQLITE_DENY if denied else sqlite3.SQLITE_OK
 
 
 def translated(err: BaseException) -> BaseException:
@@ -289,4 +343,4 @@ def translated(err: BaseException) -> BaseException:
 
 def _by_disk(error: BaseException | None) -> bool:
     """Whether it is the machine that has not taken a job, and not the job that failed."""
-    return isinstance(error, NotStored) and not isinstance(error, TooLarge)
+    return isinstance(error, NotStored) and not isinstance(error, TooLarge | SharedTransaction)

@@ -27,6 +27,10 @@ class TooLarge(NotStored):
     """A message that fits into no frame; the disk would have taken it."""
 
 
+class SharedTransaction(NotStored):
+    """A job tried to commit or to roll back, which would have decided for others as well; it is undone."""
+
+
 class AlreadyRunning(KioskError):
     """Another process has this data directory open."""
 
