@@ -14,6 +14,7 @@ ZONE = Options.zone
 
 def main(argv: list[str] | None = None) -> int:
     """Run the station; the exit status is 2 when it cannot be started as asked."""
+    os.umask(0o077)  # what visitors say here is for nobody else on this machine
     arguments = sys.argv[1:] if argv is None else list(argv)
     given = _parser().parse_args(arguments)
     logging.basicConfig(format="%(levelname)s %(name)s: %(message)s", level=logging.INFO, stream=sys.stderr)

@@ -51,6 +51,35 @@ def of(conn: sqlite3.Connection) -> Blueprint:
     return Blueprint(version(conn), parts, tuple(steps))
 
 
+def is_sound(found: Blueprint) -> bool:
+    """Whether each part is what its own words make."""
+    return all(part.name in part.sql and part.table in part.sql for part in found.parts)
+
+
+def is_spoilt(found: Blueprint, kept: Blueprint) -> bool:
+    """Whether the words of a database are no longer those that it was made by.
+
+    It may also be another one than the kept blueprint is of, such as one restored without it. Then it has
+    other parts, or the same in other places.
+    """
+    if found.version != kept.version or found.parts == kept.parts:
+        return False
+    return {_place(part) for part in found.parts} == {_place(part) for part in kept.parts}
+
+
+def is_other(found: Blueprint, kept: Blueprint) -> bool:
+    """Whether what was read of a database, perhaps not all of it, is that of another than the kept one's."""
+    known = {part.name: _place(part) for part in kept.parts}
+    strange = [part for part in found.parts if part.name not in known]
+    moved = [part for part in found.parts if known.get(part.name, _place(part)) != _place(part)]
+    # One that has moved may be a flipped bit.
+    return is_sound(found) and (bool(strange) or len(moved) > 1)
+
+
+def _place(part: Part) -> tuple[str, str, str, int]:
+    return part.kind, part.name, part.table, part.root
+
+
 def load(path: Path) -> Blueprint | None:
     """The blueprint kept in a file, None if there is no whole one."""
     try:

@@ -27,6 +27,21 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 ASIDE: Final = 2  # damaged files that are kept, the newest
+ASIDE_FOR: Final = 7 * 24 * 3600  # s that they are kept: they hold what was sealed for an office as well
+STAMP: Final = "%Y%m%d-%H%M%S"
+
+#: What SQLite says of the machine and not of the file: it may be otherwise in a minute.
+_TRANSIENT: Final = {
+    sqlite3.SQLITE_FULL,
+    sqlite3.SQLITE_IOERR,
+    sqlite3.SQLITE_CANTOPEN,
+    sqlite3.SQLITE_NOMEM,
+    sqlite3.SQLITE_READONLY,
+    sqlite3.SQLITE_BUSY,
+    sqlite3.SQLITE_LOCKED,
+    sqlite3.SQLITE_PERM,
+    sqlite3.SQLITE_NOLFS,
+}
 
 
 def damage(sentence: str) -> sqlite3.DatabaseError:
@@ -51,12 +66,23 @@ def is_damage(err: BaseException | None) -> bool:
     return code & 0xFF in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB) or str(err) == UNSUPPORTED
 
 
+def is_transient(err: BaseException) -> bool:
+    """Whether an error is the machine's and says nothing about what the file holds."""
+    if isinstance(err, sqlite3.Error):
+        return getattr(err, "sqlite_errorcode", 0) & 0xFF in _TRANSIENT
+    return isinstance(err, OSError | MemoryError)
+
+
 class DatabaseFile:
-    """`damaged` names what was set aside when it was opened."""
+    """`damaged` names what was set aside when it was opened.
+
+    `unsalvaged`: it is damaged, and the machine does not allow to salvage it now.
+    """
 
     def __init__(self, path: Path, prepare: "Prepare | None") -> None:
         self.path, self._prepare = path, prepare
         self.damaged: Path | None = None
+        self.unsalvaged = False
         self._lock_file: IO[str] | None = None
         self._version = -1
 
@@ -64,7 +90,8 @@ class DatabaseFile:
         """A connection to a file that is whole; AlreadyRunning if another process has it."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
         self._hold_lock()
-        _make_writable(self.path)
+        self._make_ours()
+        self.tidy()
         if self._beside("salvaged").exists():
             self._exchange()
         elif self.path.is_dir() or (self._beside("suspect").exists() and self.path.exists()):
@@ -111,8 +138,9 @@ class DatabaseFile:
             found = conn.execute("PRAGMA quick_check(1)").fetchone()
             if found != ("ok",):
                 raise damage(f"quick_check: {found[0] if found else 'no answer'}")
+            self._make_ours()
             kept, here = blueprint.load(self._beside("blueprint")), blueprint.of(conn)
-            if kept and kept.version == here.version and kept.parts != here.parts:
+            if not blueprint.is_sound(here) or (kept and blueprint.is_spoilt(here, kept)):
                 raise damage("its tables are not those that were made")
             self._version = kept.version if kept == here else -1
             if self._prepare is not None:
@@ -130,24 +158,26 @@ class DatabaseFile:
         if self.path.is_file() and self._prepare is not None:
             from kiosk.salvage import salvage
 
+            self.unsalvaged = True
             try:
                 salvage(self.path, fresh, self._prepare, note=secrets.token_hex(4))
                 fresh.replace(whole)
-            except sqlite3.OperationalError as err:
-                # No room now, perhaps later: until then the damaged file is the only one.
-                if getattr(err, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_FULL:
+            except Exception as err:
+                # Perhaps later: until then the damaged file is the only one.
+                if is_transient(err):
                     self.suspect()
                     raise
-                log.exception("nothing could be salvaged")
-            except Exception:  # whatever the damage does to the reader: the station must start
+                # Whatever the damage does to the reader: the station must start.
                 log.exception("nothing could be salvaged")
             finally:
-                fresh.unlink(missing_ok=True)
+                with contextlib.suppress(OSError):
+                    fresh.unlink(missing_ok=True)
+            self.unsalvaged = False
         self._exchange()
 
     def _exchange(self) -> None:
         """Set the damaged files aside, the log first: it must never be found beside another database."""
-        stamp = time.strftime("%Y%m%d-%H%M%S", time.gmtime())
+        stamp = time.strftime(STAMP, time.gmtime())
         aside = self._beside(f"damaged-{stamp}")
         count = 0
         while aside.exists():
@@ -164,13 +194,20 @@ class DatabaseFile:
             self._beside(name).unlink(missing_ok=True)
         self.damaged = aside
         log.error("the damaged database was set aside as %s", aside.name)
-        self._forget_old()
+        self.tidy()
 
-    def _forget_old(self) -> None:
-        """Keep only the newest of what was set aside: it takes room, and holds what was said here."""
-        asides = self.path.parent.glob(f"{self.path.name}.damaged-*")
-        whole = sorted(each for each in asides if not each.name.endswith(("-wal", "-shm")))
-        for each in whole[:-ASIDE]:
+    def tidy(self) -> None:
+        """Keep only the newest of what was set aside, and not for long: it holds what was said here."""
+        start = f"{self.path.name}.damaged-"
+        names = {
+            each.name.removesuffix("-wal").removesuffix("-shm") for each in self.path.parent.glob(f"{start}*")
+        }
+        asides = sorted(names)
+        oldest = start + time.strftime(STAMP, time.gmtime(time.time() - ASIDE_FOR))
+        for name in asides:
+            if name >= oldest and name in asides[-ASIDE:]:
+                continue
+            each = self.path.with_name(name)
             for suffix in ("", "-wal", "-shm"):
                 part = each.with_name(each.name + suffix)
                 with contextlib.suppress(OSError):
@@ -180,6 +217,14 @@ class DatabaseFile:
                         shutil.rmtree(part)
                     else:
                         part.unlink(missing_ok=True)
+
+    def _make_ours(self) -> None:
+        """Nobody else reads what is said here; and a file of ours that came read-only is made writable."""
+        for ending in ("", "-wal", "-shm", ".lock", ".blueprint", ".salvaged"):
+            part = self.path.with_name(self.path.name + ending)
+            if part.is_file() and part.stat().st_mode & 0o777 != 0o600:
+                with contextlib.suppress(OSError):
+                    part.chmod(0o600)
 
     def _beside(self, what: str) -> Path:
         return self.path.with_name(f"{self.path.name}.{what}")
@@ -204,15 +249,6 @@ def _check_version(path: Path) -> None:
             version = file.read(20)[18:20]
         if version and max(version) > WAL_VERSION:
             raise damage(f"version {version.hex()} of the file")
-
-
-def _make_writable(path: Path) -> None:
-    """A file of ours that came read-only, perhaps with a restored copy, is made writable."""
-    for suffix in ("", "-wal", "-shm"):
-        part = path.with_name(path.name + suffix)
-        if part.is_file() and not os.access(part, os.W_OK):
-            with contextlib.suppress(OSError):
-                part.chmod(0o600)
 
 
 def _flush(folder: Path) -> None:

@@ -186,7 +186,7 @@ def _map(path: Path) -> "mmap.mmap | bytes":
     try:
         with open(path, "rb") as file:
             return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-    except (OSError, ValueError):  # missing, or empty
+    except (FileNotFoundError, IsADirectoryError, ValueError):  # missing, or empty
         return b""
 
 

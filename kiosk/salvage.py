@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 from kiosk import blueprint
 from kiosk.blueprint import STEPS, Blueprint, Part
+from kiosk.database_file import is_transient
 from kiosk.handle import Handle
 from kiosk.pages import Image, Row, Unreadable
 from kiosk.row import checksum
@@ -37,7 +38,7 @@ LAST: Final = ("_content",)
 def salvage(old: Path, new: Path, prepare: "Callable[[sqlite_utils.Database], object]", note: str) -> None:
     """Write `new`, whole and flushed, from what is readable of `old`; `note` tells the outbox about it.
 
-    Raises what SQLite raises when `new` cannot be written.
+    Raises what SQLite or the machine raises when `new` cannot be written, or `old` cannot be opened.
     """
     new.unlink(missing_ok=True)
     began = time.monotonic()
@@ -61,14 +62,20 @@ def salvage(old: Path, new: Path, prepare: "Callable[[sqlite_utils.Database], ob
 
 
 def _plan(image: Image, kept: Blueprint | None) -> Blueprint:
-    """The blueprint kept beside the file, and what the file's own first page still says."""
-    parts = {part.name: part for part in kept.parts} if kept else {}
+    """The blueprint kept beside the file, and what the file's own first page still says.
+
+    A blueprint of another database names the wrong pages and the wrong steps, so none of it is taken.
+    """
+    found: list[Part] = []
     with contextlib.suppress(Unreadable):
         for _, row in image.rows(1, set()):
             match row:
                 case [str(kind), str(name), str(table), int(root), str(sql)]:
-                    parts.setdefault(name, Part(kind, name, table, root, sql))
-    return Blueprint(0, tuple(parts.values()), kept.steps if kept else ())
+                    found.append(Part(kind, name, table, root, sql))
+    if kept is None or blueprint.is_other(Blueprint(0, tuple(found)), kept):
+        return Blueprint(0, tuple(found))
+    parts = {part.name: part for part in [*found, *kept.parts]}
+    return Blueprint(0, tuple(parts.values()), kept.steps)
 
 
 class _Rescue:
@@ -94,8 +101,8 @@ class _Rescue:
                 continue
             try:
                 counts[name] = self._table(tables[name])
-            except sqlite3.OperationalError as err:
-                if err.sqlite_errorcode & 0xFF == sqlite3.SQLITE_FULL:
+            except sqlite3.Error as err:
+                if is_transient(err):
                     raise
                 log.error("%s is not salvaged: %s", name, err)
         return counts
