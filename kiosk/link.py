@@ -67,13 +67,13 @@ class Link:
         self._credentials = credentials
         self._letter, self._connected = letter, connected
         self._retry, self._chance = retry, chance
-        self._sender = Sender(outbox.last, outbox.acked, chance)
         self._flying: dict[str, Part] = {}  # digest -> last number and run of a frame that has left
+        self._begin_stream()
         newest = inbox.newest
         self._ack = frames.Ack(newest, inbox.upto(newest)) if newest else None
         self._ack_due = False
-        self._kept = outbox.acked
         self._kept_at = 0.0
+        self._quiet_until = 0.0  # monotonic time before which no message is said: the last were refused
         self._incoming: deque[bytes] = deque()
         self._births = 0
         self._ready = False
@@ -199,17 +199,23 @@ class Link:
                 self._speak(client, now)
 
     def _patience(self) -> float:
+        now = time.monotonic()
         wakes = self._sender.wakes()
-        return 1.0 if wakes is None else max(0.0, min(1.0, wakes - time.monotonic()))
+        quiet = self._quiet_until - now
+        waits = [1.0, *([quiet] if quiet > 0 else []), *([wakes - now] if wakes is not None else [])]
+        return max(0.0, min(waits))
 
     def _pause(self) -> float:
         """How long to wait before the next attempt, s: anything up to a limit that doubles with each.
 
         All stations lose a broker at the same moment; they must not all return at the same moment.
         """
-        longest = min(self._retry[1], self._retry[0] * 2.0 ** min(self._failures, 10))
+        longest = self._longest(self._failures)
         self._failures += 1
         return longest * self._chance()
+
+    def _longest(self, failures: int) -> float:
+        return min(self._retry[1], self._retry[0] * 2.0 ** min(failures, 10))
 
     def _sleep(self, seconds: float) -> None:
         end = time.monotonic() + seconds
@@ -249,35 +255,55 @@ class Link:
             log.warning("a frame from headquarters was refused: %s", err)
             return
         self._contact, self._failures, self._waiting_since = now, 0, 0.0
-        if frame.ack is not None and frame.ack.stream == self._outbox.stream:
+        self._follow()
+        if frame.ack is not None and frame.ack.stream == self._stream:
             self._acknowledged(frame.ack, now)
         if frame.refused is not None:
-            self._refused(frame.refused)
+            self._refused(frame.refused, now)
         if frame.msgs:
             self._take(frame)
 
+    def _begin_stream(self) -> None:
+        self._stream, last, acked = self._outbox.stands
+        self._sender = Sender(last, acked, self._chance)
+        self._kept = acked
+        self._refusals = 0  # since headquarters last took a message
+        self._flying.clear()
+
+    def _follow(self) -> None:
+        """The stream may be another one since: renewed while nobody waited any more, or begun late."""
+        if self._outbox.stands[0] != self._stream:
+            self._begin_stream()
+
     def _acknowledged(self, ack: frames.Ack, now: float) -> None:
+        before = self._sender.acked
         self._sender.stored(self._outbox.last)
         heard = self._sender.acknowledged(ack.upto, now, ack.of, ack.run, ack.fork)
         if heard in (Heard.FORK, Heard.BEYOND):
             log.error(
                 "headquarters has other messages under these numbers: this disk is a copy, or was set back"
             )
-            self._outbox.renew(ack.of if heard is Heard.FORK else None).wait()
-            self._sender = Sender(self._outbox.last, 0, self._chance)
-            self._flying.clear()
-            self._kept = 0
+            self._outbox.renew(ack.of if heard is Heard.FORK else None, self._stream).wait()
+            self._follow()
         elif self._sender.acked < self._kept:
-            self._outbox.acknowledge(self._sender.acked).wait()
+            self._outbox.acknowledge(self._sender.acked, self._stream).wait()
             self._kept = self._sender.acked
+        elif self._sender.acked > before:
+            self._refusals = 0
 
-    def _refused(self, refusal: frames.Refusal) -> None:
+    def _refused(self, refusal: frames.Refusal, now: float) -> None:
         log.warning("headquarters cannot read a frame of ours: %s", refusal.reason)
         part = self._flying.get(refusal.digest)
-        number = self._sender.refused(*part) if part else None
-        if number is not None:
+        if part is None:
+            return
+        number = self._sender.refused(*part)
+        # Else a headquarters that refuses all is asked again as fast as the network goes.
+        self._quiet_until = now + self._longest(self._refusals) * self._chance()
+        self._refusals += 1
+        # Another release may read what this one of headquarters does not.
+        if number is not None and refusal.reason != "version":
             log.error("message %d is set aside: headquarters cannot read it", number)
-            self._outbox.park(number, refusal.reason).wait()
+            self._outbox.park(number, refusal.reason, self._stream).wait()
 
     def _take(self, frame: frames.Frame) -> None:
         offered = self._inbox.offer(frame)
@@ -305,12 +331,13 @@ class Link:
     # What we say.
 
     def _speak(self, client: "paho.Client", now: float) -> None:
+        self._follow()
         sender, outbox = self._sender, self._outbox
         sender.stored(outbox.last)
-        while (first := sender.due(now)) is not None:
+        while now >= self._quiet_until and (first := sender.due(now)) is not None:
             count = 1 if sender.alone else frames.FRAME_MESSAGES
             stretch = outbox.stretch(first, count, frames.FRAME_BYTES).wait().value
-            if stretch is None:
+            if stretch is None or stretch.stream != self._stream:
                 break
             digest = self._publish(client, self._frame(stretch))
             self._remember(digest, (stretch.last, stretch.run))
@@ -322,7 +349,7 @@ class Link:
         if self._waiting_since and now - max(self._waiting_since, self._contact) > DEAF:
             raise OSError("headquarters does not answer")
         if sender.acked > self._kept and now - self._kept_at > KEEP_ACK:
-            outbox.acknowledge(sender.acked)
+            outbox.acknowledge(sender.acked, self._stream)
             self._kept, self._kept_at = sender.acked, now
 
     def _remember(self, digest: str, part: Part) -> None:
@@ -334,7 +361,7 @@ class Link:
         clock, outbox = self._clock, self._outbox
         return frames.Frame(
             v=frames.VERSION,
-            stream=outbox.stream,
+            stream=self._stream,
             first=stretch.first,
             run=stretch.run,
             prior=stretch.prior,

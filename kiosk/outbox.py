@@ -172,9 +172,13 @@ class Outbox:
 
         return self._database.read(job)
 
-    def acknowledge(self, upto: int) -> Receipt[None]:
-        """The server owns everything up to `upto`; a lower number than before is a server set back."""
-        stream = self.stream
+    def acknowledge(self, upto: int, stream: str = "") -> Receipt[None]:
+        """The server owns everything up to `upto`; a lower number than before is a server set back.
+
+        `stream`, here and below, is the one that is meant, by default the present one: nothing is done in
+        another.
+        """
+        stream = stream or self.stream
 
         def job(db: "sqlite_utils.Database") -> None:
             if tables.get_meta(db, "stream", "") != stream:
@@ -199,12 +203,12 @@ class Outbox:
 
         return self._database.write(job)
 
-    def park(self, number: int, reason: str) -> Receipt[None]:
+    def park(self, number: int, reason: str, stream: str = "") -> Receipt[None]:
         """Headquarters cannot read this message: keep it aside, and say so under its number.
 
         A message that says so already stays: who does not read that either reads nothing.
         """
-        stream = self.stream
+        stream = stream or self.stream
 
         def job(db: "sqlite_utils.Database") -> None:
             query = "SELECT at, body, request FROM _stream_up WHERE number = ?"
@@ -225,14 +229,14 @@ class Outbox:
 
         return self._database.write(job)
 
-    def renew(self, after: int | None = None) -> Receipt[None]:
+    def renew(self, after: int | None = None, stream: str = "") -> Receipt[None]:
         """This disk is a copy, or was set back: begin a new stream, with what nobody else has said before.
 
         That is what follows `after`, the last number up to which headquarters has the same, or, if it cannot
         say that, what it has not acknowledged. It is counted from 1 again, in one transaction. Asked twice
         it is done once.
         """
-        stream = self.stream
+        stream = stream or self.stream
 
         def job(db: "sqlite_utils.Database") -> None:
             if tables.get_meta(db, "stream", "") != stream:

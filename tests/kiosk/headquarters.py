@@ -34,6 +34,7 @@ class Headquarters:
         self.run = "hq-run-1"
         self.deaf = self.mute = False
         self.unreadable: Callable[[bytes], bool] = lambda body: False
+        self.reason = "json"  # that it gives for it
         self.change = threading.Condition()
         self._receivers: dict[str, Receiver] = {}
         self._said: list[messages.Down] = []
@@ -111,7 +112,7 @@ class Headquarters:
         if not frame.msgs:
             return
         if any(self.unreadable(bytes(raw)) for raw in frame.msgs):
-            refused = frames.Refusal("json", digest)
+            refused = frames.Refusal(self.reason, digest)
             self._send(frames.Frame(v=1, stream=self.stream, first=1, refused=refused))
             return
         receiver = self._receivers.setdefault(frame.stream, Receiver())

@@ -341,6 +341,67 @@ def test_a_message_that_headquarters_cannot_read_is_set_aside_and_the_others_arr
         assert parked == [(13, "json")]
 
 
+def test_nothing_is_set_aside_for_a_headquarters_of_another_version(broker: Broker, post: Open) -> None:
+    with Headquarters(broker.port) as headquarters:
+        headquarters.unreadable, headquarters.reason = lambda body: True, "version"
+        station = post(broker)
+        station.say(1, 2, 3)
+        headquarters.wait(lambda: len([each for each in headquarters.frames if each.msgs]) >= 6)
+        headquarters.unreadable = lambda body: False
+        headquarters.wait(lambda: heard(headquarters, 3))
+        assert told(headquarters) == [1, 2, 3]
+        query = "SELECT count(*) FROM _parked"
+        assert station.database.read(lambda db: db.execute(query).fetchone()).wait().value == (0,)
+
+
+def test_after_a_refusal_the_station_says_nothing_for_a_while_and_still_listens(
+    broker: Broker, post: Open
+) -> None:
+    with Headquarters(broker.port) as headquarters:
+        headquarters.unreadable = lambda body: True
+        station = post(broker)
+        station.wait(lambda: station.connections)
+        station.link._retry, station.link._chance = (30.0, 30.0), lambda: 1.0
+        station.say(1)
+        station.wait(lambda: station.link._quiet_until)
+        headquarters.unreadable = lambda body: False
+        station.say(2)
+        headquarters.say(Poke())
+        headquarters.wait(lambda: headquarters.acked.get("hq-1") == 1)
+        assert len([each for each in headquarters.frames if each.msgs]) == 1
+        station.link._quiet_until = 0.0
+        station.link.wake()
+        headquarters.wait(lambda: told(headquarters) == [1, 2])
+
+
+def test_a_stream_renewed_too_late_for_who_waited_is_followed_all_the_same(
+    broker: Broker, post: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Headquarters(broker.port) as headquarters:
+        station = post(broker)
+        before = station.outbox.stream
+        station.say(1, 2)
+        headquarters.wait(lambda: len(told(headquarters)) == 2)
+        station.wait(lambda: station.outbox.acked == 2)
+        renew = station.outbox.renew
+
+        def late(after: int | None = None, stream: str = "") -> Any:
+            renew(after, stream).wait()
+            raise TimeoutError("not settled in time")
+
+        monkeypatch.setattr(station.outbox, "renew", late)
+        headquarters.deaf = True
+        station.say(3)
+        headquarters.acknowledge(before, 500)
+        station.wait(lambda: station.connections == 2)
+        headquarters.deaf = False
+        station.say(4)
+        headquarters.wait(lambda: heard(headquarters, 4))
+        assert told(headquarters) == [1, 2, 3, 4]
+        assert headquarters.numbers(station.outbox.stream) == [1, 2]
+        station.wait(lambda: station.outbox.acked == 2)
+
+
 def test_a_headquarters_that_was_set_back_is_told_where_it_differs(broker: Broker, post: Open) -> None:
     with Headquarters(broker.port) as headquarters:
         station = post(broker)
