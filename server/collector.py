@@ -6,6 +6,7 @@ import random
 import socket
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -37,6 +38,7 @@ KEEPALIVE_S: Final = 30
 BATCH_FRAMES: Final = 256
 BATCH_BYTES: Final = 4 * 1024 * 1024
 WAITING_BYTES: Final = 64 * 1024 * 1024  # beyond it frames are dropped unread; stations send them again
+STATES: Final = 16  # births and wills of a station that wait at most; good ones never say as many at once
 POLL_S: Final = 0.5
 WATCH_S: Final = 5.0  # between looks at paho's thread
 LOOK_S: Final = 1.0  # between looks at what other collectors have said
@@ -74,6 +76,14 @@ class _Wake:
     """Look for changes now."""
 
 
+@dataclass(frozen=True)
+class _Tail:
+    """Births and wills of one station with none of its frames between; it grows while it waits."""
+
+    station: str
+    said: deque[_Said]
+
+
 _Item = Arrival | _Said | _Connected | _Wake
 
 #: Called with every station that may speak: id to (bcrypt, PBKDF2) of its broker password.
@@ -101,10 +111,12 @@ class Collector:
         self._on_stations, self._wall_ms = on_stations, wall_ms
         self._downlink = Downlink(self._send, wall_ms)
         self._ingest = ingest(self._downlink)
-        self._queue: queue.SimpleQueue[_Item] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[_Item | _Tail] = queue.SimpleQueue()
         self._put = self._taken = 0  # bytes; each written by one thread
         self._came: dict[str, int] = {}  # frames of each station, queued and taken; the same
         self._read: dict[str, int] = {}
+        self._tails: dict[str, _Tail] = {}  # of each station, the one that waits with no frame behind
+        self._tails_lock = threading.Lock()
         self._dropped = 0
         self._seen: dict[str, int] = {}
         self._next: dict[str, float] = {}  # when what is due by time is due (monotonic s)
@@ -181,7 +193,7 @@ class Collector:
         if leaf == "state":
             try:
                 state = msgspec.json.decode(message.payload, type=State)
-                self._queue.put(_Said(station, state, bool(message.retain)))
+                self._put_state(_Said(station, state, bool(message.retain)))
             except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
                 log.warning("Station %s says an unreadable state", station)
             return
@@ -194,9 +206,19 @@ class Collector:
             return  # a sender has no more in flight: it repeats what waits here already
         self._put += size
         self._came[station] = came + 1
+        self._tails.pop(station, None)
         # Cut here, one byte beyond the limit: it is refused for its size, and held no longer.
         digest = frames.digest(bytes(message.payload)) if size > MAX_WIRE else ""
         self._queue.put(Arrival(station, bytes(message.payload[:size]), self._wall_ms(), digest))
+
+    def _put_state(self, said: _Said) -> None:
+        """Only the latest few between two frames wait, so that frames alone make the queue long."""
+        with self._tails_lock:
+            tail = self._tails.get(said.station)
+            if tail is None:
+                tail = self._tails[said.station] = _Tail(said.station, deque(maxlen=STATES))
+                self._queue.put(tail)
+            tail.said.append(said)
 
     # -- our thread -------------------------------------------------------------------------------------
 
@@ -271,7 +293,13 @@ class Collector:
         try:
             item = self._queue.get(timeout=seconds)
             while True:
-                items.append(item)
+                if isinstance(item, _Tail):
+                    with self._tails_lock:
+                        if self._tails.get(item.station) is item:
+                            self._tails.pop(item.station, None)
+                    items += item.said
+                else:
+                    items.append(item)
                 if isinstance(item, Arrival):
                     size += len(item.payload)
                     self._read[item.station] = self._read.get(item.station, 0) + 1

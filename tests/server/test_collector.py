@@ -311,6 +311,40 @@ def test_an_impossible_birth_is_dropped_and_harms_nobody(nats_office: Office) ->
     assert nats_office.rollups() == {"st-1": 3, "st-2": 3}
 
 
+def test_births_and_wills_without_end_do_not_fill_the_queue(
+    nats_office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    collector = nats_office.collector
+    going_on, busy = threading.Event(), threading.Event()
+    work = collector._work
+
+    def slow(items: list[Any]) -> None:
+        if items:
+            busy.set()
+            going_on.wait(30)
+        work(items)
+
+    with nats_office.station("st-1") as mad:
+        mad.check_in(1)
+        mad.acked()
+        monkeypatch.setattr(collector, "_work", slow)
+        last = 0
+        for _ in range(3):
+            for _ in range(200):
+                last += 1
+                state = b'{"online":true,"n":%d,"boot":"mad"}' % last
+                mad.publish(state, topic=mad.topic("state"))
+            came = collector._came["st-1"]
+            mad.check_in(1)
+            eventually(lambda: collector._came["st-1"] > came)  # noqa: B023 - called at once
+        assert busy.wait(10)
+        assert collector._queue.qsize() < 20
+        going_on.set()
+        mad.acked()
+        assert nats_office.rollups() == {"st-1": 4}
+        eventually(lambda: nats_office.presence("st-1").counter == last)  # type: ignore[union-attr]
+
+
 def test_a_birth_that_cannot_be_stored_costs_no_frame(
     nats_office: Office, monkeypatch: pytest.MonkeyPatch
 ) -> None:
