@@ -44,8 +44,6 @@ class Booth:
         self.arguments: list[str] = list(setting.arguments)
         self.plugins = setting.plugins
         self.heartbeat = setting.heartbeat
-        #: False while its wall clock is wrong: times in its messages are then no measure.
-        self.honest = True
         self.back: list[float] = []
         self.problems: list[str] = []
         #: Visits that ended otherwise than they should, although nobody killed the screen.

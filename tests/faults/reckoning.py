@@ -113,7 +113,7 @@ def _ledger(verdict: Verdict, booth: Booth, books: Books) -> None:
             elsewhere[entry.what] -= 1
         elif books.declared((station, entry.stream, entry.number)):
             verdict.declared.add(f"number {station} {entry.stream} {entry.number}")
-            if booth.honest and called_complete(books.known.get(station), entry.at):
+            if called_complete(books.known.get(station), entry.at):
                 verdict.problems.append(
                     f"{station} is called complete at {entry.at}, and number {entry.number} of then is lost"
                 )

@@ -44,7 +44,7 @@ class Watch:
             known = accounts.known(db)
             upto = {(a, b): n for a, b, n in db.execute("SELECT station, name, upto FROM stream")}
         for booth in self._booths:
-            if booth.id not in known or not booth.honest:
+            if booth.id not in known:
                 continue
             station = known[booth.id]
             with accounts.looking(booth.database) as db:
@@ -52,7 +52,7 @@ class Watch:
                 owned = upto.get((booth.id, stream))
                 if owned is None:
                     continue
-                # `at` of a row is when it happened, as the station's right clock has it.
+                # `at` of a row is when it happened, by the station's clock: a wrong one is far from here.
                 rows = db.execute(
                     "SELECT number, at FROM _stream_up WHERE number > ? AND at <= ?", [owned, station.upto]
                 ).fetchall()
