@@ -96,7 +96,7 @@ def save(path: Path, blueprint: Blueprint) -> None:
     data = msgspec.json.encode(blueprint)
     aside = path.with_name(path.name + ".part")
     try:
-        with open(aside, "wb") as file:
+        with open(aside, "wb", opener=lambda name, flags: os.open(name, flags, 0o600)) as file:
             file.write(zlib.crc32(data).to_bytes(4) + data)
             file.flush()
             os.fsync(file.fileno())

@@ -2,7 +2,8 @@
 
 import sqlite3
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 
 from kiosk import tables, ui_thread
 from kiosk.database import Database
-from kiosk.errors import AlreadyRunning, NotStored, StorageFull, WouldBlock
+from kiosk.errors import AlreadyRunning, NotStored, SharedTransaction, StorageFull, WouldBlock
 
 
 @pytest.fixture
@@ -64,10 +65,124 @@ def test_a_broken_rule_of_the_plugins_own_table_stays_its_own_error(database: Da
         database.write(put("a")).wait()
 
 
-def test_a_job_that_commits_by_itself_is_refused(database: Database) -> None:
-    with pytest.raises(NotStored):
-        database.write(lambda db: db.conn.commit()).wait()
-    assert database.write(put("a")).wait().ok
+def with_connection(db: Any) -> None:
+    with db.conn:
+        put("mine")(db)
+
+
+ENDINGS: dict[str, Callable[[Any], object]] = {
+    "commit": lambda db: db.conn.commit(),
+    "rollback": lambda db: db.conn.rollback(),
+    "in words": lambda db: db.execute("COMMIT"),
+    "with": with_connection,
+    "script": lambda db: db.conn.executescript("SELECT 1"),
+}
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+def test_a_job_that_ends_the_transaction_undoes_only_itself(database: Database, ending: str) -> None:
+    lost: list[int] = []
+    database.on_lost(lambda count, age: lost.append(count))
+    gate = threading.Event()
+    database.read(lambda db: gate.wait(10))  # so that the next three share a transaction
+    before = database.write(put("before"), says=1)
+    job = database.write(lambda db: [put("of the job")(db), ENDINGS[ending](db)], says=1)
+    after = database.write(put("after"), says=1)
+    gate.set()
+    with pytest.raises(SharedTransaction):
+        job.wait()
+    assert (before.wait().ok, after.wait().ok) == (True, True)
+    assert notes(database) == ["before", "after"]
+    assert lost == []  # the disk has refused nothing
+
+
+def test_a_flush_at_every_commit_is_asked_for(database: Database) -> None:
+    def modes(db: Any) -> list[Any]:
+        return [
+            db.conn.execute(f"PRAGMA {name}").fetchone()[0]
+            for name in ("synchronous", "journal_mode", "secure_delete")
+        ]
+
+    assert database.read(modes).wait().value == [2, "wal", 1]  # 2 is FULL
+
+
+def test_what_is_committed_is_ok_even_if_the_writers_next_step_fails(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stale = threading.Event()
+    database.on_stale(stale.set)
+    lost: list[int] = []
+    database.on_lost(lambda count, age: lost.append(count))
+
+    def fails(conn: Any) -> None:
+        raise RuntimeError("nobody has foreseen this")
+
+    monkeypatch.setattr(database._writer.file, "note", fails)
+    assert database.write(put("a"), says=1).wait(10).ok
+    assert stale.wait(10)
+    monkeypatch.undo()
+    assert database.write(put("b")).wait(10).ok
+    assert notes(database) == ["a", "b"]
+    assert lost == []
+
+
+def test_a_writer_that_fails_before_the_commit_settles_every_receipt_and_goes_on(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stale, lost = threading.Event(), []
+    database.on_stale(stale.set)
+    database.on_lost(lambda count, age: lost.append(count))
+
+    def fails(db: Any, fn: Any) -> None:
+        raise RuntimeError("nobody has foreseen this")
+
+    gate = threading.Event()
+    database.read(lambda db: gate.wait(10))
+    monkeypatch.setattr(database._writer, "_run_job", fails)
+    receipts = [database.write(put(text), says=1) for text in "ab"]
+    gate.set()
+    for each in receipts:
+        with pytest.raises(NotStored):
+            each.wait(10)
+    assert stale.wait(10)
+    monkeypatch.undo()
+    assert database.write(put("c")).wait(10).ok
+    assert (notes(database), lost) == (["c"], [2])
+
+
+def test_a_writer_without_memory_gives_the_process_up(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given_up = threading.Event()
+    monkeypatch.setattr("kiosk.memory.give_up", given_up.set)
+
+    def fails(conn: Any) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(database._writer.file, "note", fails)
+    database.write(put("a"))
+    assert given_up.wait(10)
+
+
+def test_losses_are_as_old_as_the_oldest_job_in_the_queue(database: Database) -> None:
+    lost: list[tuple[int, int]] = []
+    database.on_lost(lambda count, age: lost.append((count, age)))
+    gate, begun = threading.Event(), time.monotonic()
+    database.read(lambda db: gate.wait(10))
+    err = sqlite3.OperationalError("full")
+    err.sqlite_errorcode = sqlite3.SQLITE_FULL
+
+    def full(db: Any) -> None:
+        raise err
+
+    receipts = [database.write(full, says=2), database.write(full, says=1)]
+    threading.Timer(0.2, gate.set).start()
+    for each in receipts:
+        with pytest.raises(StorageFull):
+            each.wait()
+    ((count, age),) = lost
+    assert count == 3
+    assert 190 <= age <= (time.monotonic() - begun) * 1000 + 1
 
 
 def test_a_full_disk_fails_the_receipt_with_a_sentence_and_heals(database: Database) -> None:

@@ -2,9 +2,12 @@
 
 import os
 import shutil
+import sqlite3
+import stat
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -330,3 +333,134 @@ def test_damage_in_use_asks_for_one_new_start_which_heals(path: Path, open_shop:
         again.database.read(broken).wait()
     again.say(1)
     assert stale == [1]
+
+
+def sqlite_error(code: int) -> sqlite3.OperationalError:
+    err = sqlite3.OperationalError("on purpose")
+    err.sqlite_errorcode = code
+    return err
+
+
+@pytest.mark.parametrize(
+    "trouble",
+    [
+        OSError(28, "No space left on device"),
+        MemoryError(),
+        sqlite_error(sqlite3.SQLITE_IOERR_FSYNC),
+        sqlite_error(sqlite3.SQLITE_CANTOPEN),
+        sqlite_error(sqlite3.SQLITE_NOMEM),
+    ],
+    ids=repr,
+)
+def test_a_machine_that_cannot_salvage_now_costs_nothing(
+    path: Path, open_shop: Callable[[], Shop], monkeypatch: pytest.MonkeyPatch, trouble: Exception
+) -> None:
+    shop = open_shop()
+    shop.say(20)
+    shop.close()
+    spoil(path)
+    spoilt = path.read_bytes()
+
+    def refuse(fd: int) -> None:
+        raise trouble
+
+    monkeypatch.setattr("os.fsync", refuse)
+    file = DatabaseFile(path, tables.prepare)
+    with pytest.raises(type(trouble)):
+        file.open()
+    file.close()
+    monkeypatch.undo()
+    assert (file.damaged, file.unsalvaged) == (None, True)
+    assert path.read_bytes() == spoilt
+    shop = open_shop()
+    assert (len(shop.said), shop.losses) == (20, ["damaged"])
+
+
+def test_a_restored_file_beside_the_blueprint_of_another_is_believed(
+    path: Path, open_shop: Callable[[], Shop], tmp_path: Path
+) -> None:
+    def with_tables(file: Path, *names: str) -> None:
+        shop = Shop(file)
+        shop.say(3)
+        for name in names:
+            shop.database.write(
+                lambda db, name=name: [  # type: ignore[misc]
+                    db.execute(f"CREATE TABLE {name} (n INTEGER PRIMARY KEY, of TEXT)"),
+                    db.execute(f"INSERT INTO {name} VALUES (1, '{name}')"),
+                ]
+            ).wait()
+        shop.close()
+
+    (tmp_path / "other").mkdir()
+    other = tmp_path / "other" / "station.db"
+    with_tables(path, "jobs_seen", "legal_note")
+    with_tables(other, "legal_note", "jobs_seen")
+    shutil.copy(other, path)  # as many changes, in another order
+    shop = open_shop()
+    assert (shop.database.damaged, shop.said) == (None, [1, 2, 3])
+    shop.close()
+    # Salvaged beside such a blueprint, each table has its own rows.
+    with_tables(tmp_path / "third" / "station.db", "jobs_seen", "legal_note")
+    shutil.copy(tmp_path / "third" / "station.db.blueprint", path.with_name("station.db.blueprint"))
+    path.with_name("station.db.suspect").touch()
+    shop = open_shop()
+    assert shop.database.damaged is not None
+    for name in ("jobs_seen", "legal_note"):
+        query = f"SELECT of FROM {name}"
+        assert shop.database.read(lambda db, q=query: db.execute(q).fetchall()).wait().value == [(name,)]  # type: ignore[misc]
+
+
+def aside(path: Path, days: float) -> Path:
+    stamp = time.strftime("%Y%m%d-%H%M%S", time.gmtime(time.time() - days * 86400))
+    file = path.with_name(f"station.db.damaged-{stamp}")
+    for suffix in ("", "-wal", "-shm"):
+        file.with_name(file.name + suffix).write_bytes(b"sealed")
+    return file
+
+
+def test_what_was_set_aside_is_deleted_after_a_week_also_while_the_station_runs(
+    path: Path, open_shop: Callable[[], Shop], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old, young = aside(path, 7.1), aside(path, 6.9)
+    orphan = aside(path, 8)
+    orphan.unlink()  # its log stays if the process dies in between
+    shop = open_shop()
+    left = {each.name for each in path.parent.glob("*.damaged-*")}
+    assert left == {young.name + suffix for suffix in ("", "-wal", "-shm")}
+    old = aside(path, 7.1)
+    monkeypatch.setattr("kiosk.database.TIDY_EVERY", -1.0)
+    shop.say(1)
+    shop.database.read(lambda db: None).wait()
+    assert not old.exists()
+    assert young.exists()
+
+
+def test_nobody_else_may_read_what_is_said_here(path: Path, open_shop: Callable[[], Shop]) -> None:
+    before = os.umask(0o022)
+    try:
+        open_shop().say(1)
+        path.chmod(0o644)  # as earlier releases left it
+        path.with_name("station.db.blueprint").chmod(0o644)
+        path.with_name("station.db.suspect").touch()  # and it is made anew
+        open_shop().say(1)
+        modes = {
+            each.name: oct(stat.S_IMODE(each.stat().st_mode))
+            for each in path.parent.iterdir()
+            if each.suffix != ".suspect"
+        }
+    finally:
+        os.umask(before)
+    assert "station.db-wal" in modes
+    assert {name: mode for name, mode in modes.items() if mode != "0o600"} == {}
+
+
+def test_the_station_makes_its_files_for_itself_alone(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from kiosk import __main__
+
+    monkeypatch.setattr(__main__, "_supervise", lambda options, arguments: 0)
+    before = os.umask(0o022)
+    try:
+        assert __main__.main(["--data", str(path.parent)]) == 0
+    finally:
+        chosen = os.umask(before)
+    assert chosen == 0o077

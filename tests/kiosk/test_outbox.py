@@ -5,6 +5,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -635,3 +636,34 @@ def test_killed_at_random_everything_said_to_be_stored_is_there_without_gaps(tmp
         assert numbers == list(range(1, len(numbers) + 1))
         assert told_numbers == numbers == also  # the message and what was written with it: both or neither
         assert len(numbers) >= promised
+
+
+def test_of_a_parked_request_no_text_is_kept(open_outbox: Open) -> None:
+    outbox = open_outbox()
+    d = {"contact": "c2VhbGVk", "slot": "s1", "seats": 2, "day": None}
+    outbox.say(Request(id="r1", plugin="jobs", name="ask", service="desk", d=d)).wait()
+    outbox.park(1, "json").wait()
+    (body,) = outbox._database.read(lambda db: db.execute("SELECT body FROM _parked").fetchone()).wait().value
+    kept = decode(body)
+    assert isinstance(kept, Request)
+    assert (kept.id, kept.d) == ("r1", {"contact": "", "slot": "", "seats": 2, "day": None})
+
+
+def test_a_loss_by_the_disk_begins_when_the_oldest_message_came(open_outbox: Open) -> None:
+    outbox = open_outbox()
+    gate = threading.Event()
+    outbox._database.read(lambda db: gate.wait(10))
+    full = sqlite3.OperationalError("full")
+    full.sqlite_errorcode = sqlite3.SQLITE_FULL
+
+    def fails(db: Any) -> None:
+        raise full
+
+    receipt = outbox._database.write(fails, says=1)
+    threading.Timer(0.2, gate.set).start()
+    with pytest.raises(StorageFull):
+        receipt.wait()
+    say(outbox, 1)
+    ((why, n, since, until),) = losses(outbox)
+    assert (why, n) == ("disk", 1)
+    assert until - since >= 190
