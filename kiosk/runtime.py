@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-OPENED_WITHIN: Final = 60.0  # s; salvaging a large database takes its time
+OPENED_WITHIN: Final = 30.0  # s; salvaging a large database takes its time, the supervisor's patience ends
 SHOWN_WITHIN: Final = 2.0  # s that the network waits for the home screen
 HEARTBEAT_SPACING: Final = 30.0  # s between heartbeats that a reconnection asks for
 
@@ -161,18 +161,25 @@ class Runtime:
         `loaded()` is called before connecting: the screen need not wait for what the network needs.
         PresetRefused for a setting in the options that no manifest allows.
         """
+        patience = 30.0
         try:
             self.database.opened.wait(OPENED_WITHIN)
         except AlreadyRunning:
             raise
         except KioskError as err:
             log.error("the station runs without a disk: %s", err)
-        _or_go_on(self.outbox.load())
+        except TimeoutError:
+            log.error("the database takes too long to open: until then the station runs without a disk")
+            self.database.opened.then(lambda receipt: self._stale() if receipt.ok else None)
+            # What follows waits for the disk as well: from here on the supervisor looks at the screen alone.
+            pulse.ready()
+            patience = 0.1
+        _or_go_on(self.outbox.load(), patience)
         # Before any plugin looks at its own; what is on disk is then read once, for all.
         for each in presets.read(self.options.settings, self.options.plugins):
-            _or_go_on(self.settings.set(each.manifest, each.name, each.value))
-        _or_go_on(self.settings.load())
-        _or_go_on(self.content.load())
+            _or_go_on(self.settings.set(each.manifest, each.name, each.value), patience)
+        _or_go_on(self.settings.load(), patience)
+        _or_go_on(self.content.load(), patience)
         self.library.load()
         self.aloud.clear()
         self._say_deaths()
@@ -181,7 +188,7 @@ class Runtime:
         self.content.changed = self._changed
         self.content.synced = lambda complete: self.library.want(frozenset(self.content.files()), complete)
         self.library.arrived = self._arrived
-        for letter in _or_go_on(self.inbox.load()) or []:
+        for letter in _or_go_on(self.inbox.load(), patience) or []:
             self._letter(letter)
         self.heartbeat()
         self._stop_heart = ui_thread.call_every(self.options.heartbeat, self.heartbeat)
@@ -299,6 +306,10 @@ class Runtime:
         self.restart()
 
     def _connected(self) -> None:
+        # On the UI thread, so that it stands behind all that was said there before it.
+        ui_thread.call_soon(self._beat_again)
+
+    def _beat_again(self) -> None:
         if time.monotonic() - self._beaten > HEARTBEAT_SPACING:
             self.heartbeat()
 
@@ -382,10 +393,10 @@ class Runtime:
             file.unlink()
 
 
-def _or_go_on(receipt: Receipt[Any]) -> Any:
+def _or_go_on(receipt: Receipt[Any], patience: float) -> Any:
     """The receipt's value, or None with a word in the log: a broken disk must not keep the screen dark."""
     try:
-        return receipt.wait().value
+        return receipt.wait(patience).value
     except (KioskError, TimeoutError) as err:
         log.error("not read from disk: %s", err)
     except Exception:  # damage can make any value of anything

@@ -1,6 +1,7 @@
 """The whole station without a window: plugins, both streams, the replica, and what remains after a fall."""
 
 import hashlib
+import shutil
 import subprocess
 import sys
 import threading
@@ -11,14 +12,15 @@ from typing import Any
 
 import pytest
 
-from kiosk import claim, quarantine, ui_thread
+from kiosk import claim, quarantine, tables, ui_thread
 from kiosk.errors import AlreadyRunning, NotStored
 from kiosk.options import Options
 from kiosk.plugin_host import PluginHost
 from kiosk.quarantine import Culprit
-from kiosk.runtime import Runtime
+from kiosk.runtime import OPENED_WITHIN, Runtime
 from kiosk.shell import NoShell
 from kiosk.speech import Speech
+from kiosk.supervisor import Timing
 from kiosk.testing import FakePlayer
 from protocol.messages import Event, Fault, Heartbeat, Loss, Poke, Reply, Request
 from tests.kiosk import plugin_folder
@@ -382,6 +384,8 @@ def test_a_disk_that_comes_late_makes_the_screen_start_again_and_nothing_said_me
     assert runtime.host["desk"].failed is not None
     ui_thread.pump()
     assert asked == []
+    with pytest.raises(NotStored):
+        runtime.database.read(lambda db: None).wait()  # behind the first heartbeat
     site.data.unlink()
     assert runtime.host["desk"].station.report("seen", count=7).wait().ok
     until(lambda: asked)
@@ -477,6 +481,43 @@ def test_heartbeats_come_at_their_interval(site: Site) -> None:
     runtime = site.start(heartbeat=10.0)
     ui_thread.advance(35)
     assert len(said(runtime, Heartbeat)) == 4
+
+
+def test_the_heartbeat_of_a_new_connection_stands_behind_what_was_said_before_it(site: Site) -> None:
+    runtime = site.start()
+    runtime._beaten -= 3600
+    link = threading.Thread(target=runtime._connected)
+    link.start()
+    link.join()
+    runtime.host["desk"].station.report("seen", count=1)
+    until(lambda: len(said(runtime, Heartbeat)) == 2)
+    assert [type(each) for each in said(runtime, object)] == [Heartbeat, Event, Heartbeat]
+
+
+def test_a_database_that_opens_too_slowly_keeps_no_screen_dark(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert Timing().start > OPENED_WITHIN
+    monkeypatch.setattr("kiosk.runtime.OPENED_WITHIN", 0.1)
+    shutil.rmtree(site.plugins / "desk")  # its setup waits for the disk
+    plugin_folder.write(
+        site.plugins, "plain", "@hookimpl\ndef tile(station):\n    return Tile(live='here')\n"
+    )
+    opening, prepare = threading.Event(), tables.prepare
+
+    def slow(db: Any) -> None:
+        assert opening.wait(30)
+        prepare(db)
+
+    monkeypatch.setattr(tables, "prepare", slow)
+    runtime = site.start()
+    asked: list[str] = []
+    runtime.restart = lambda: asked.append("again")
+    assert runtime.host.call("plain", "tile").live == "here"
+    ui_thread.pump()
+    assert asked == []
+    opening.set()
+    until(lambda: asked)
 
 
 def test_starting_in_the_background_tells_the_ui_thread(site: Site) -> None:
