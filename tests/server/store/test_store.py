@@ -21,6 +21,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import create_engine, event, select
 from sqlalchemy.dialects import postgresql
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.pool import StaticPool
 from sqlalchemy.schema import CreateIndex, CreateTable
 
@@ -50,6 +51,11 @@ class TestTables:
     def test_schema_and_migrations_agree(self, store: Store) -> None:
         with store.read() as conn:
             assert compare_metadata(MigrationContext.configure(conn), metadata) == []
+
+    def test_an_error_does_not_say_the_values_that_it_was_about(self, store: Store) -> None:
+        with pytest.raises(IntegrityError) as told, store.write() as conn:
+            conn.execute(schema.gap.insert().values(station="13800001234", since=0, why="lost", n=0, at=0))
+        assert "13800001234" not in str(told.value)
 
     def test_opening_again_changes_nothing(self, store: Store) -> None:
         with store.write() as conn:
