@@ -105,6 +105,9 @@ def _online(found: Overview, here: list[StationLine], tr: Words) -> Card:
 def _complete(site: Site, found: Overview, range: str, tr: Words) -> Card:
     if found.complete_to is None:
         return Card("complete", tr("complete.none"), lines=(tr("complete.never"),))
+    if not found.sums.complete:
+        # However far they have reported: no station's data is whole.
+        return Card("complete", tr("complete.none"), lines=(tr("complete.nobody"),))
     at = site.local(found.complete_to)
     if found.complete_to >= _end(found):
         number = tr("complete.whole_range" if range in DAYS else "complete.whole")
