@@ -193,6 +193,15 @@ class Booth:
         kiosk.tap(name="shell.finish")
         kiosk.wait(name="home.check_in")
 
+    def _last_words(self) -> str:
+        """What the screen shows, or else what the station wrote at last."""
+        if self.kiosk is None:
+            return "nothing runs"
+        try:
+            return f"the screen shows {' '.join(self.kiosk.texts())[:200]}"
+        except KioskFailed:
+            return f"it wrote {self.kiosk.errors()[-300:]!r}"
+
     def go_home(self, seconds: float = 45.0) -> None:
         """Have a home screen, whatever it takes: start what does not run, leave what is open."""
         ends = time.monotonic() + seconds
@@ -202,7 +211,7 @@ class Booth:
                 return
             except KioskFailed:
                 time.sleep(0.05)
-        raise KioskFailed(f"{self.id}: no home screen within {seconds:.0f} s")
+        raise KioskFailed(f"{self.id}: no home screen within {seconds:.0f} s, but {self._last_words()}")
 
     def visit(self, closing: threading.Event) -> None:
         """One visitor after the other until somebody closes; deaths of the screen are part of the life."""

@@ -33,7 +33,7 @@ def _kill_servers(town: Town, ends: float, rng: Random) -> tuple[int, int]:
     while not servers or time.monotonic() < ends:
         town.centre.ensure()
         time.sleep(rng.uniform(0.1, 1.5))
-        if rng.random() < 0.7:
+        for _ in range(rng.randint(0, 3)):
             killed = town.centre.kill_broker()
             brokers += killed
             if killed and rng.random() < 0.3:
