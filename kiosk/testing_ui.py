@@ -23,7 +23,8 @@ from typing import IO, Any, Final, Self
 
 ROOT = Path(__file__).resolve().parent.parent
 PATIENCE: Final = 60.0  # s that an answer may take beyond what the command itself may
-LOOKING: Final = ("wait", "texts", "widgets", "kept")  # commands that change nothing: given once more
+#: Changing nothing, these are given once more. Not `wait`: a new process begins at home, not where it was.
+LOOKING: Final = ("texts", "widgets", "kept")
 
 
 class KioskFailed(AssertionError):
