@@ -44,6 +44,8 @@ class Booth:
         self.arguments: list[str] = list(setting.arguments)
         self.plugins = setting.plugins
         self.heartbeat = setting.heartbeat
+        #: Its disk was damaged: rows of services may be gone from it, and it proves nothing about bookings.
+        self.wrecked = False
         self.back: list[float] = []
         self.problems: list[str] = []
         #: Visits that ended otherwise than they should, although nobody killed the screen.

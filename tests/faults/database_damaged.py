@@ -28,6 +28,7 @@ def harm(town: Town, booth: Booth, kind: str, rng: random.Random) -> tuple[float
     booth.stop()
     before = set(booth.data.glob("station.db.damaged-*"))
     damage.KINDS[kind](booth.data, rng)
+    booth.wrecked = True
     town.proxy.weather = CALM
     began = time.monotonic()
     booth.power_on()

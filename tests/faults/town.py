@@ -146,11 +146,13 @@ class Town:
             database.opened.wait()
             outbox = Outbox(database, clock, limit)
             outbox.load().wait()
-            began = clock.wall_ms() - count
             for number in range(count):
                 fields: dict[str, messages.Value] = {"trade": "courier", "method": "tap"}
-                at, up = began + number, clock.monotonic_ms() - count + number
-                said = outbox.say(Event(at=at, up=up, plugin="check_in", name="checked_in", d=fields))
+                # Of this very moment: older than the heartbeat before it would be a lie to headquarters.
+                at, up, visit = clock.wall_ms(), clock.monotonic_ms(), f"fill-{number}"
+                said = outbox.say(
+                    Event(at=at, up=up, plugin="check_in", name="checked_in", d=fields, session=visit)
+                )
             said.wait()
         finally:
             database.close()
