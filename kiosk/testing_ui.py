@@ -23,8 +23,6 @@ from typing import IO, Any, Final, Self
 
 ROOT = Path(__file__).resolve().parent.parent
 PATIENCE: Final = 60.0  # s that an answer may take beyond what the command itself may
-#: Changing nothing, these are given once more. Not `wait`: a new process begins at home, not where it was.
-LOOKING: Final = ("texts", "widgets", "kept")
 
 
 class KioskFailed(AssertionError):
@@ -110,16 +108,10 @@ class Kiosk:
 
     def do(self, **command: Any) -> dict[str, Any]:
         """Send one command of `kiosk.ui.driver`; its answer, or KioskFailed."""
-        while True:
-            try:
-                answer = self._ask(command)
-            except KioskReplaced:
-                if command["do"] not in LOOKING:
-                    raise
-                continue
-            if not answer["ok"]:
-                raise KioskFailed(f"{command}: {answer['error']}\n{self.errors()}")
-            return answer
+        answer = self._ask(command)
+        if not answer["ok"]:
+            raise KioskFailed(f"{command}: {answer['error']}\n{self.errors()}")
+        return answer
 
     def hello(self, count: int, seconds: float = 30) -> None:
         """Wait until so many screen processes have begun to take commands."""

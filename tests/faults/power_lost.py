@@ -135,4 +135,11 @@ def run(town: Town, seconds: float, rng: random.Random) -> Report:
     with open(booth.data / "station.db-wal", "r+b") as file:
         file.truncate(size)
     booth.power_on()
-    return town.settle("cuts", len(sizes) + 1, problems=cuts.problems)
+    report = town.settle("cuts", len(sizes) + 1, problems=cuts.problems)
+    # What was stored and not yet shown may be cut off, and is then told as lost; what was shown may not.
+    report.lossy = True
+    books = town.books()
+    entries = ledger.entries()
+    gone = [each.number for each in entries if books.declared((booth.id, each.stream, each.number))]
+    report.problems += [f"number {each} was shown, and is said to be lost" for each in gone]
+    return report
